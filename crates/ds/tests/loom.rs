@@ -1,0 +1,188 @@
+//! Every interleaving of the remote-free and ownership protocol, with loom: `ci/loom.sh`.
+//!
+//! The model is the allocator's own use of `remote`, `mailbox` and `owner`, with numbers for addresses: slab `s`
+//! is letter `s + 1`, block `b` is address `16 * (b + 1)`.
+#![cfg(loom)]
+#![expect(clippy::tests_outside_test_module, reason = "an integration test")]
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use loom::thread;
+use mallow_ds::mailbox::{self, Letters};
+use mallow_ds::owner::{self, Owner};
+use mallow_ds::packed::Packed;
+use mallow_ds::remote::{self, RemoteWord};
+
+const SLABS: usize = 2;
+const BLOCKS: usize = 4;
+
+struct Model {
+    owner: Packed<Owner>,
+    mailbox: Packed<Letters>,
+    remote: [Packed<RemoteWord>; SLABS],
+    letter_link: [AtomicU64; SLABS],
+    block_link: [AtomicUsize; BLOCKS],
+    /// How often each block has come home; every one must come home exactly once.
+    home: [AtomicUsize; BLOCKS],
+    /// Threads inside the heap; more than one is a broken protocol.
+    inside: AtomicUsize,
+}
+
+impl Model {
+    fn new(state: Owner) -> Arc<Self> {
+        let model = Self {
+            owner: Packed::zeroed(),
+            mailbox: Packed::zeroed(),
+            remote: [Packed::zeroed(), Packed::zeroed()],
+            letter_link: Default::default(),
+            block_link: Default::default(),
+            home: Default::default(),
+            inside: AtomicUsize::new(0),
+        };
+        model.owner.replace(state);
+        Arc::new(model)
+    }
+
+    /// What a sender does with a chain of blocks of one slab.
+    fn send(&self, slab: usize, blocks: &[usize]) {
+        for pair in blocks.windows(2) {
+            self.block_link[pair[0]].store(16 * (pair[1] + 1), Ordering::Relaxed);
+        }
+        let last = blocks[blocks.len() - 1];
+        let before = remote::splice(&self.remote[slab], 16 * (blocks[0] + 1), blocks.len() as u32, |next| {
+            self.block_link[last].store(next, Ordering::Relaxed);
+        })
+        .expect("few blocks");
+        if before.is_empty() {
+            mailbox::post(&self.mailbox, slab as u64 + 1, |next| {
+                self.letter_link[slab].store(next, Ordering::Relaxed);
+            });
+            if owner::visit(&self.owner) {
+                self.drain();
+                owner::vacate(&self.owner, &self.mailbox, || self.drain());
+            }
+        }
+    }
+
+    /// What the owner or a visitor does with its mailbox.
+    fn drain(&self) {
+        assert_eq!(self.inside.fetch_add(1, Ordering::Relaxed), 0, "two threads inside one heap");
+        let mut letter = mailbox::take_all(&self.mailbox).first();
+        while letter != 0 {
+            let slab = letter as usize - 1;
+            letter = self.letter_link[slab].load(Ordering::Relaxed);
+            let chain = remote::take(&self.remote[slab]);
+            let mut block = chain.first();
+            for _ in 0..chain.block_count() {
+                let index = block / 16 - 1;
+                self.home[index].fetch_add(1, Ordering::Relaxed);
+                block = self.block_link[index].load(Ordering::Relaxed);
+            }
+            assert_eq!(block, 0, "the chain is as long as its count");
+        }
+        self.inside.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn assert_all_home(&self, blocks: usize) {
+        for (index, home) in self.home.iter().take(blocks).enumerate() {
+            assert_eq!(home.load(Ordering::Relaxed), 1, "block {index} came home once");
+        }
+    }
+}
+
+/// Do two senders to one slab and a draining owner lose or duplicate a block?
+#[test]
+fn every_block_comes_home_to_a_living_owner() {
+    loom::model(|| {
+        let model = Model::new(Owner::Owned);
+        let senders: Vec<_> = [vec![0, 1], vec![2]]
+            .into_iter()
+            .map(|blocks| {
+                let model = Arc::clone(&model);
+                thread::spawn(move || model.send(0, &blocks))
+            })
+            .collect();
+        model.drain();
+        for sender in senders {
+            sender.join().unwrap();
+        }
+        model.drain();
+        model.assert_all_home(3);
+    });
+}
+
+/// Does a slab that is posted again while the owner is at its letter cut off the letters behind it?
+#[test]
+fn a_slab_that_is_posted_again_cuts_off_no_letter() {
+    loom::model(|| {
+        let model = Model::new(Owner::Owned);
+        model.send(0, &[0]);
+        model.send(1, &[1]);
+        let sender = {
+            let model = Arc::clone(&model);
+            thread::spawn(move || model.send(1, &[2]))
+        };
+        model.drain();
+        sender.join().unwrap();
+        model.drain();
+        model.assert_all_home(3);
+    });
+}
+
+/// Does a block that is sent while its owner exits reach somebody, without anyone looking again?
+#[test]
+fn no_letter_is_forgotten_when_the_owner_exits() {
+    loom::model(|| {
+        let model = Model::new(Owner::Owned);
+        let sender = {
+            let model = Arc::clone(&model);
+            thread::spawn(move || model.send(0, &[0]))
+        };
+        model.drain();
+        owner::vacate(&model.owner, &model.mailbox, || model.drain());
+        sender.join().unwrap();
+        model.assert_all_home(1);
+        assert_eq!(model.owner.get(), Owner::Vacant);
+    });
+}
+
+/// Do two senders to a vacant heap, to different slabs, both get their blocks home, one at a time?
+#[test]
+fn visitors_take_turns_and_forget_nothing() {
+    loom::model(|| {
+        let model = Model::new(Owner::Vacant);
+        let senders: Vec<_> = [(0, vec![0]), (1, vec![1])]
+            .into_iter()
+            .map(|(slab, blocks)| {
+                let model = Arc::clone(&model);
+                thread::spawn(move || model.send(slab, &blocks))
+            })
+            .collect();
+        for sender in senders {
+            sender.join().unwrap();
+        }
+        model.assert_all_home(2);
+        assert_eq!(model.owner.get(), Owner::Vacant);
+    });
+}
+
+/// Is a heap that a new thread adopts while a sender visits it ever touched by both?
+#[test]
+fn adoption_and_visit_exclude_each_other() {
+    loom::model(|| {
+        let model = Model::new(Owner::Vacant);
+        let sender = {
+            let model = Arc::clone(&model);
+            thread::spawn(move || model.send(0, &[0]))
+        };
+        let adopted = model.owner.update(Owner::adopted).is_ok();
+        if adopted {
+            model.drain();
+        }
+        sender.join().unwrap();
+        if adopted {
+            model.drain();
+        }
+        model.assert_all_home(1);
+    });
+}
