@@ -1,0 +1,109 @@
+//! The operating system as a value: the verbs that the allocator asks of it.
+//!
+//! Called by `heap`'s regions, page heap and large blocks. All of these calls are cold, so they go through
+//! `&'static dyn Os` and no type parameter climbs upwards.
+
+use core::fmt;
+use core::ptr::NonNull;
+
+/// Why the operating system refused: an `errno` value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OsError(pub i32);
+
+impl OsError {
+    /// Out of memory, address space, or mappings.
+    pub const NO_MEMORY: Self = Self(12);
+}
+
+impl fmt::Display for OsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the operating system refused with errno {}", self.0)
+    }
+}
+
+impl core::error::Error for OsError {}
+
+/// Memory from the operating system.
+///
+/// All lengths are bytes and multiples of the page size, as are addresses. A *span* is `start` and `bytes`.
+///
+/// # Safety
+///
+/// An implementation hands out memory that nothing else in the process uses, and does what each verb says.
+pub unsafe trait Os: Sync {
+    /// Takes address space of `bytes`, aligned to `align`, without access and without charge.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's reason: no such address space, a limit, too many mappings.
+    fn reserve(&self, bytes: usize, align: usize) -> Result<NonNull<u8>, OsError>;
+
+    /// Makes reserved address space usable; it reads as zero until written.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's reason: the commit charge or `RLIMIT_DATA` is used up.
+    ///
+    /// # Safety
+    ///
+    /// 1. The span lies in reservations of this `Os` and is not committed yet.
+    unsafe fn commit(&self, start: NonNull<u8>, bytes: usize) -> Result<(), OsError>;
+
+    /// Takes usable, zero memory of `bytes` at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Os::reserve`] and [`Os::commit`].
+    fn map(&self, bytes: usize, align: usize) -> Result<NonNull<u8>, OsError>;
+
+    /// Drops the contents; the pages go back to the kernel. The memory reads as zero after [`Os::reuse`].
+    ///
+    /// # Errors
+    ///
+    /// The kernel's reason; the contents are then unchanged and still resident.
+    ///
+    /// # Safety
+    ///
+    /// 1. The span is committed, and nothing needs its contents.
+    unsafe fn decommit(&self, start: NonNull<u8>, bytes: usize) -> Result<(), OsError>;
+
+    /// Announces that decommitted memory is about to be touched again. Free on Linux.
+    ///
+    /// # Safety
+    ///
+    /// 1. Each page of the span is committed.
+    unsafe fn reuse(&self, start: NonNull<u8>, bytes: usize);
+
+    /// Gives address space back.
+    ///
+    /// # Safety
+    ///
+    /// 1. The span is mapped or reserved by this `Os`, and nothing uses it any more.
+    unsafe fn release(&self, start: NonNull<u8>, bytes: usize);
+
+    /// Resizes a mapping made by [`Os::map`] and returns where it is now; contents move with it.
+    ///
+    /// Stays in place if `may_move` is false. New bytes read as zero.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's reason; the old mapping is then unchanged.
+    ///
+    /// # Safety
+    ///
+    /// 1. The span is exactly one mapping made by [`Os::map`], possibly resized since.
+    /// 2. If it may move, no pointer into it is used afterwards.
+    unsafe fn remap(
+        &self,
+        start: NonNull<u8>,
+        old_bytes: usize,
+        new_bytes: usize,
+        may_move: bool,
+    ) -> Result<NonNull<u8>, OsError>;
+
+    /// Bytes that the process may map in all, if that is limited.
+    fn address_space_limit(&self) -> Option<usize>;
+
+    /// Milliseconds of a clock that never goes back.
+    fn now_ms(&self) -> u64;
+}
