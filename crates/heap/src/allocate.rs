@@ -1,0 +1,151 @@
+//! Allocating: the paths from a request to a list, a run of units, or a large block.
+//!
+//! Called by `process`, `realloc` and tests. Calls `refill` when a list is dry, `runs` for medium blocks, `large` above.
+
+use core::ptr::{self, NonNull};
+
+use mallow_units::bytes::MIB;
+use mallow_units::page::PAGE_BYTES;
+use mallow_units::size_class::{MAX_INDEXED_BYTES, QUANTUM, SMALL_INDEX};
+use mallow_units::{Align, SizeClass};
+
+use crate::allocator::Allocator;
+use crate::block;
+use crate::chunk::{End, Wish};
+use crate::config::{CHUNK_BYTES, CHUNK_UNITS, MAX_RUN_BYTES, UNIT_BYTES};
+use crate::counters::Change;
+use crate::heap::Heap;
+use crate::options::Key;
+
+/// Bytes; a recycled large block above this is zeroed by the kernel instead of by hand.
+const ZERO_BY_KERNEL_BYTES: usize = 4 * MIB;
+
+impl Allocator {
+    /// A block from the list of its size class; null if the list is empty or the request is not small.
+    #[inline(always)]
+    pub fn allocate_fast(&self, heap: &Heap, bytes: usize) -> *mut u8 {
+        if bytes <= MAX_INDEXED_BYTES {
+            heap.pop(usize::from(SMALL_INDEX[bytes.div_ceil(QUANTUM)])).cast()
+        } else {
+            ptr::null_mut()
+        }
+    }
+
+    /// A block of at least `bytes`, aligned to 16; null if there is no memory. The caller owns `heap`.
+    pub fn allocate(&'static self, heap: &'static Heap, bytes: usize) -> *mut u8 {
+        let block = match SizeClass::for_bytes(bytes) {
+            Some(class) => self.allocate_class(heap, class),
+            None => self
+                .allocate_long(heap, bytes, Align::BLOCK)
+                .map_or(ptr::null_mut(), |long| long.start.as_ptr()),
+        };
+        self.perturb_new(block, bytes);
+        block
+    }
+
+    /// A block of at least `bytes` at a multiple of `align`; null if there is no memory.
+    pub fn allocate_aligned(&'static self, heap: &'static Heap, bytes: usize, align: Align) -> *mut u8 {
+        let by_class = align.bytes() <= PAGE_BYTES;
+        let class = if by_class { SizeClass::for_aligned(bytes, align.bytes()) } else { None };
+        let block = match class {
+            Some(class) => self.allocate_class(heap, class),
+            None => {
+                self.allocate_long(heap, bytes, align).map_or(ptr::null_mut(), |long| long.start.as_ptr())
+            }
+        };
+        self.perturb_new(block, bytes);
+        block
+    }
+
+    /// A block of at least `bytes` zero bytes; null if there is no memory.
+    pub fn allocate_zeroed(&'static self, heap: &'static Heap, bytes: usize) -> *mut u8 {
+        let Some(class) = SizeClass::for_bytes(bytes) else {
+            return self.allocate_long_zeroed(heap, bytes);
+        };
+        let block = self.allocate_class(heap, class);
+        if block.is_null() {
+            return block;
+        }
+        if heap.is_zero_list(class.index()) {
+            // SAFETY: the block is ours until we return it.
+            unsafe { block::clear_words(block.cast()) };
+        } else {
+            // SAFETY: as above, and at least `bytes` long.
+            unsafe { block.write_bytes(0, bytes) };
+        }
+        block
+    }
+
+    /// The first block of a list, refilled if necessary.
+    fn allocate_class(&'static self, heap: &'static Heap, class: SizeClass) -> *mut u8 {
+        let block = heap.pop(class.index());
+        if !block.is_null() {
+            return block.cast();
+        }
+        if !self.refill(heap, class) {
+            return ptr::null_mut();
+        }
+        heap.pop(class.index()).cast()
+    }
+
+    fn allocate_long(&'static self, heap: &'static Heap, bytes: usize, align: Align) -> Option<Long> {
+        self.pass_by(heap);
+        let long = self.take_long(heap, bytes, align)?;
+        heap.note_change(Change { allocations: 1, allocated_bytes: long.bytes, ..Change::default() });
+        self.settle(heap);
+        Some(long)
+    }
+
+    fn take_long(&'static self, heap: &'static Heap, bytes: usize, align: Align) -> Option<Long> {
+        if bytes as u64 <= self.options.get(Key::MmapThreshold) && align.bytes() <= CHUNK_BYTES / 2 {
+            let units = u32::try_from(bytes.div_ceil(UNIT_BYTES).max(1)).ok()?;
+            let (slab, run) =
+                self.take_run(heap, Wish { units, align_units: run_align(align), end: End::High })?;
+            slab.open_run(run.start, units);
+            return Some(Long { start: run.start, bytes: slab.bytes(), is_zero: run.is_zero });
+        }
+        let map = || self.large.allocate(self.os(), &self.counters, bytes, align.bytes());
+        let mapped = map().or_else(|| self.reclaim(heap, bytes).then(map).flatten())?;
+        Some(Long { start: mapped.start, bytes: mapped.bytes, is_zero: mapped.is_zero })
+    }
+
+    fn allocate_long_zeroed(&'static self, heap: &'static Heap, bytes: usize) -> *mut u8 {
+        let Some(long) = self.allocate_long(heap, bytes, Align::BLOCK) else { return ptr::null_mut() };
+        let start = long.start.as_ptr();
+        if long.is_zero {
+            return start;
+        }
+        let pages = bytes & !(PAGE_BYTES - 1);
+        let by_kernel = bytes >= ZERO_BY_KERNEL_BYTES && self.drop_contents(long.start, pages);
+        let done = if by_kernel { pages } else { 0 };
+        // SAFETY: `done` is inside the block.
+        let rest = unsafe { start.add(done) };
+        // SAFETY: the block is ours until we return it, and at least `bytes` long.
+        unsafe { rest.write_bytes(0, bytes - done) };
+        start
+    }
+
+    /// Makes whole pages of a block zero by giving them to the kernel; false if it refuses.
+    fn drop_contents(&self, start: NonNull<u8>, bytes: usize) -> bool {
+        // SAFETY: pages of a block that is ours until we return it.
+        let dropped = unsafe { self.os().decommit(start, bytes) }.is_ok();
+        // SAFETY: as above.
+        unsafe { self.os().reuse(start, bytes) };
+        dropped
+    }
+}
+
+/// A block above the size classes.
+#[derive(Clone, Copy, Debug)]
+struct Long {
+    start: NonNull<u8>,
+    bytes: usize,
+    is_zero: bool,
+}
+
+/// The alignment of a run in units: 1 unless it is above a unit.
+fn run_align(align: Align) -> u32 {
+    u32::try_from(align.bytes() / UNIT_BYTES).unwrap_or(CHUNK_UNITS).max(1)
+}
+
+const _: () = assert!(MAX_RUN_BYTES <= CHUNK_BYTES);

@@ -1,0 +1,213 @@
+//! The allocator: everything that the heaps of one process share, and the paths that do not end in a list.
+//!
+//! ```text
+//!  allocate ─► list of the size class ─► refill ─► slab ─► page heap ─► region ─► Os      up to 16 KiB
+//!           └► run of units ──────────────────────────────► page heap                     up to 1 MiB
+//!           └► large block ───────────────────────────────────────────────────► Os        above
+//!  free ─────► page map ─► slab of this heap: its local list     of another heap: batch ─► remote word
+//!                      └► run: page heap        not in the map: directory ─► large block, or not ours
+//! ```
+//!
+//! Called by `process` (the one allocator of a process) and by tests, which make their own.
+//!
+//! # Lock order
+//!
+//! 1. registry, 2. page heap, 3. large blocks. None is held while the program's code runs.
+
+use core::fmt;
+use core::ptr::{self};
+
+use mallow_ds::sync::{AtomicU64, Ordering};
+use mallow_sys::Os;
+use mallow_sys::lock::{Guard, Lock};
+use mallow_units::word::to_usize;
+
+use crate::block::Block;
+use crate::config::UNIT_SHIFT;
+use crate::counters::Counters;
+use crate::directory::{self, Large};
+use crate::heap::{Heap, OWNER_SHIFT};
+use crate::large::LargeBlocks;
+use crate::options::Options;
+use crate::page_heap::PageHeap;
+use crate::region::{Region, Remote};
+use crate::registry::Registry;
+use crate::slab::{Kind, Slab};
+
+/// The low bits of a page map entry: the address of the slab's metadata.
+const SLAB_MASK: u64 = (1 << OWNER_SHIFT) - 1;
+
+/// All that the heaps share.
+#[repr(C)]
+pub struct Allocator {
+    /// The heap of every thread that has none: answers "ask the slow path" to everything.
+    pub empty: Heap,
+    /// The heap of every thread that is past its last destructor.
+    pub exited: Heap,
+    /// Address of unit 0 of the first region, 0 before there is one.
+    pub(crate) base: AtomicU64,
+    /// Committed units of the first region.
+    pub(crate) limit: AtomicU64,
+    /// Address of the first region's page map.
+    pub(crate) map: AtomicU64,
+    /// Address of the first region.
+    pub(crate) first_region: AtomicU64,
+    os: &'static dyn Os,
+    page_heap: Lock<PageHeap>,
+    pub(crate) large: LargeBlocks,
+    pub(crate) registry: Registry,
+    /// How often `trim` was called.
+    pub(crate) trims: AtomicU64,
+    /// What it has counted.
+    pub counters: Counters,
+    /// How it is set.
+    pub options: Options,
+}
+
+/// What an address is to the allocator.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    /// In a slab.
+    Slab(&'static Slab),
+    /// In the run of a medium block.
+    Run(&'static Slab),
+    /// The first byte of a large block.
+    Large(Large),
+    /// In units that hold no block.
+    Nothing,
+    /// Somewhere else.
+    Foreign,
+}
+
+/// The pointer is not the allocator's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Foreign;
+
+impl Allocator {
+    /// An allocator that has not asked `os` for anything yet.
+    pub const fn new(os: &'static dyn Os) -> Self {
+        Self {
+            empty: Heap::empty(),
+            exited: Heap::empty(),
+            base: AtomicU64::new(0),
+            limit: AtomicU64::new(0),
+            map: AtomicU64::new(0),
+            first_region: AtomicU64::new(0),
+            os,
+            page_heap: Lock::new(PageHeap::new()),
+            large: LargeBlocks::new(),
+            registry: Registry::new(),
+            trims: AtomicU64::new(0),
+            counters: Counters::new(),
+            options: Options::new(),
+        }
+    }
+
+    /// The operating system under it.
+    pub fn os(&self) -> &'static dyn Os {
+        self.os
+    }
+
+    /// Waits for the page heap.
+    pub(crate) fn page_heap(&self) -> Guard<'_, PageHeap> {
+        self.page_heap.lock()
+    }
+
+    /// The page heap's lock, for fork.
+    pub(crate) fn page_heap_lock(&self) -> &Lock<PageHeap> {
+        &self.page_heap
+    }
+
+    pub(crate) fn first_region(&self) -> Option<&'static Region> {
+        // ORDERING: Acquire pairs with the Release in `add_region`.
+        let region =
+            ptr::with_exposed_provenance::<Region>(to_usize(self.first_region.load(Ordering::Acquire)));
+        // SAFETY: written by `add_region` from a reference that lives for ever.
+        unsafe { region.as_ref() }
+    }
+
+    /// The region that `address` is a committed unit of.
+    pub(crate) fn region_of(&self, address: usize) -> Option<&'static Region> {
+        let first = self.first_region()?;
+        if first.unit_of(address).is_some() {
+            return Some(first);
+        }
+        match self.large.directory.find(address) {
+            Some(directory::Owner::Region(region)) => region.unit_of(address).map(|_| region),
+            _ => None,
+        }
+    }
+
+    /// What other threads write about `slab`.
+    pub(crate) fn remote_of(&self, slab: &Slab) -> Option<&'static Remote> {
+        let region = self.region_of(slab.start())?;
+        Some(region.remote(region.unit_at(slab.start())))
+    }
+
+    /// The slab of the block at the front of one of the caller's lists; `None` for null.
+    pub(crate) fn slab_of_own_block(&self, block: *mut Block) -> Option<&'static Slab> {
+        match self.place_of(block.addr()) {
+            Place::Slab(slab) => Some(slab),
+            _ => None,
+        }
+    }
+
+    /// What `address` is.
+    pub(crate) fn place_of(&self, address: usize) -> Place {
+        let first = self.first_region();
+        let region = match first.filter(|region| region.unit_of(address).is_some()) {
+            Some(first) => first,
+            None => match self.large.directory.find(address) {
+                Some(directory::Owner::Large(large)) => return Place::Large(large),
+                Some(directory::Owner::Region(region)) => region,
+                None if first.is_some_and(|first| first.has_reserved(address)) => return Place::Nothing,
+                None => return Place::Foreign,
+            },
+        };
+        // Not a unit: a retired chunk whose address space nobody of ours has taken since.
+        let Some(unit) = region.unit_of(address) else { return Place::Foreign };
+        let entry = region.entry(unit).load(Ordering::Relaxed);
+        let Some(slab) = slab_in(entry) else { return Place::Nothing };
+        match slab.kind() {
+            Kind::Slab => Place::Slab(slab),
+            Kind::Run => Place::Run(slab),
+            Kind::Nothing => Place::Nothing,
+        }
+    }
+
+    /// The slab of this heap that `address` is in, by the shortest way; `None` for everything else.
+    #[inline(always)]
+    pub(crate) fn local_slab(&self, heap: &Heap, address: usize) -> Option<&'static Slab> {
+        // ORDERING: Relaxed: a live block's region was set up before the block was handed out.
+        let unit = address.wrapping_sub(to_usize(self.base.load(Ordering::Relaxed))) >> UNIT_SHIFT;
+        if unit as u64 >= self.limit.load(Ordering::Relaxed) {
+            return None;
+        }
+        let map = ptr::with_exposed_provenance::<AtomicU64>(to_usize(self.map.load(Ordering::Relaxed)));
+        // SAFETY: the map has an entry for each unit below the limit.
+        let entry = unsafe { map.add(unit) };
+        // SAFETY: committed, and atomic.
+        let entry = unsafe { (*entry).load(Ordering::Relaxed) };
+        let slab = entry ^ heap.tag();
+        if slab >> OWNER_SHIFT != 0 {
+            return None;
+        }
+        let slab = ptr::with_exposed_provenance::<Slab>(to_usize(slab));
+        // SAFETY: an entry with a heap's tag was written by `enter`, together with a slab's address.
+        Some(unsafe { &*slab })
+    }
+}
+
+impl fmt::Debug for Allocator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Allocator").field("counters", &self.counters).finish_non_exhaustive()
+    }
+}
+
+/// The slab that the low bits of a page map entry stand for.
+#[inline(always)]
+fn slab_in(entry: u64) -> Option<&'static Slab> {
+    let slab = ptr::with_exposed_provenance::<Slab>(to_usize(entry & SLAB_MASK));
+    // SAFETY: entries are written by `take_run` only, and metadata is never released.
+    unsafe { slab.as_ref() }
+}

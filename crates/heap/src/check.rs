@@ -1,0 +1,30 @@
+//! Walks everything that one thread may look at and asserts every invariant. For tests.
+
+use mallow_units::SizeClass;
+
+use crate::allocator::{Allocator, Place};
+use crate::heap::Heap;
+
+impl Allocator {
+    /// Checks the shared structures and `heap`, which the caller owns.
+    ///
+    /// # Panics
+    ///
+    /// If an invariant is broken.
+    pub fn check(&'static self, heap: &'static Heap) {
+        self.page_heap().check();
+        let mut listed = 0;
+        for class in SizeClass::all() {
+            for slab in heap.bins[class.index()].slabs() {
+                slab.check();
+                assert!(slab.class() == class && slab.is_listed(), "a slab in the wrong bin");
+                assert!(slab.heap_id() == heap.id(), "a slab of another heap");
+                assert!(
+                    matches!(self.place_of(slab.start()), Place::Slab(found) if core::ptr::eq(found, slab))
+                );
+                listed += 1;
+            }
+        }
+        assert!(listed == heap.listed_slabs.get(), "the count of listed slabs");
+    }
+}

@@ -1,0 +1,121 @@
+//! Geometry: every size and count that shapes the heap, in one place.
+//!
+//! `--cfg tiny` shrinks chunks and regions so that rare paths (a full chunk, a second region) are common in tests.
+
+use mallow_units::bytes::{GIB, KIB, MIB, TIB};
+use mallow_units::page::PAGE_BYTES;
+use mallow_units::size_class::{CLASS_COUNT, MAX_CLASS_BYTES, SizeClass};
+
+/// Bytes in a unit, the step of the page map. The smallest slab; four pages of 4 KiB.
+pub const UNIT_BYTES: usize = 16 * KIB;
+/// log2 of [`UNIT_BYTES`].
+pub const UNIT_SHIFT: u32 = UNIT_BYTES.ilog2();
+/// Units in a chunk: a 2 MiB huge page.
+pub const CHUNK_UNITS: u32 = if cfg!(tiny) { 64 } else { 128 };
+/// Bytes in a chunk.
+pub const CHUNK_BYTES: usize = CHUNK_UNITS as usize * UNIT_BYTES;
+/// Units in the longest run; longer requests are large blocks. Half a chunk, so that two fit side by side.
+pub const MAX_RUN_UNITS: u32 = CHUNK_UNITS / 2;
+/// Bytes; the largest request that is served by a run.
+pub const MAX_RUN_BYTES: usize = MAX_RUN_UNITS as usize * UNIT_BYTES;
+/// Pages in the longest slab; [`crate::slab::Slab`] has one bit for each.
+pub const MAX_SLAB_PAGES: usize = 32;
+
+/// Bytes of heap area to try to reserve, largest first: the whole address space that a process may need, down to
+/// what fits under `ulimit -v`.
+pub const RESERVATION_LADDER: &[usize] = if cfg!(tiny) {
+    &[2 * MIB]
+} else {
+    &[TIB, 256 * GIB, 64 * GIB, 8 * GIB, GIB, 64 * MIB, 16 * MIB, 4 * MIB]
+};
+/// Under a finite address-space limit, the first rung that is at most this part of it is tried, so that the program's own
+/// mappings (libraries, thread stacks) keep their room.
+pub const RESERVATION_SHARE: usize = 4;
+/// Bytes of heap area committed at least, and the most, in one step.
+pub const COMMIT_STEP_BYTES: (usize, usize) = (if cfg!(tiny) { MIB } else { 4 * MIB }, 64 * MIB);
+
+/// Most thread heaps at one time: the owner id in a page map entry has 16 bits, of which a few values are special.
+pub const MAX_HEAPS: usize = 65_000;
+
+/// Blocks that a sender collects for one slab before it passes them on.
+pub const BATCH_BLOCKS: u32 = 32;
+/// Bytes that a sender collects for one slab before it passes them on.
+pub const BATCH_BYTES: usize = 4 * KIB;
+/// Slabs for which a sender collects at the same time.
+pub const BATCH_SLOTS: usize = 8;
+
+/// Blocks that a thread gets per refill while it allocates slowly, so that it comes by the slow path often enough to
+/// return memory in time.
+pub const SLOW_PACE_BLOCKS: u32 = 8;
+/// Milliseconds between two refills above which a thread allocates slowly.
+pub const SLOW_PACE_MS: u64 = 1;
+/// Milliseconds between two looks at what could be returned.
+pub const TICK_MS: u64 = 10;
+/// Milliseconds that free memory stays resident in case it is needed again.
+pub const DECAY_MS: u64 = 250;
+/// Free resident memory may be this part of what is in use, before growth has to purge first.
+pub const DIRTY_SHARE: usize = 8;
+/// Bytes; free resident memory up to this never has to be purged before growth.
+pub const DIRTY_FLOOR_BYTES: usize = 2 * MIB;
+/// Bytes that one tick purges at most from the page heap, so that no request waits long.
+pub const PURGE_STEP_BYTES: usize = 64 * MIB;
+/// A tick looks at this part of a heap's slabs.
+pub const SCAN_SHARE: usize = 8;
+/// A tick looks at this many slabs at least.
+pub const SCAN_FLOOR: usize = 64;
+
+/// Freed large mappings kept for reuse.
+pub const LARGE_CACHE_SLOTS: usize = 16;
+/// Bytes; freed large mappings kept in all, at least.
+pub const LARGE_CACHE_FLOOR_BYTES: usize = 8 * MIB;
+
+/// Units in a slab of `class`: the fewest of 1, 2, 4, 8 that hold at least 32 blocks (8 above 4 KiB) and leave a
+/// tail of at most a thirty-second.
+pub const fn slab_units(class: SizeClass) -> u32 {
+    SLAB_UNITS[class.index()] as u32
+}
+
+const SLAB_UNITS: [u8; CLASS_COUNT] = {
+    let mut table = [0; CLASS_COUNT];
+    let mut index = 0;
+    while index < CLASS_COUNT {
+        table[index] = match SizeClass::at(index) {
+            Some(class) => fitting_units(class.block_bytes()),
+            None => panic!(),
+        };
+        index += 1;
+    }
+    table
+};
+
+const fn fitting_units(block_bytes: usize) -> u8 {
+    let wanted = if block_bytes > 4 * KIB { 8 } else { 32 };
+    let mut units = 1;
+    while units < 8 {
+        let bytes = units as usize * UNIT_BYTES;
+        let blocks = bytes / block_bytes;
+        if blocks >= wanted && (bytes - blocks * block_bytes) * 32 <= bytes {
+            return units;
+        }
+        units *= 2;
+    }
+    8
+}
+
+const _: () = {
+    assert!(UNIT_BYTES.is_multiple_of(PAGE_BYTES) && UNIT_BYTES.is_power_of_two());
+    assert!(CHUNK_UNITS <= mallow_ds::bitmap::BITS && CHUNK_BYTES.is_power_of_two());
+    assert!(8 * UNIT_BYTES / PAGE_BYTES <= MAX_SLAB_PAGES && 8 <= MAX_RUN_UNITS);
+    assert!(MAX_CLASS_BYTES <= MAX_RUN_BYTES);
+    let mut rung = 0;
+    while rung < RESERVATION_LADDER.len() {
+        assert!(RESERVATION_LADDER[rung].is_multiple_of(CHUNK_BYTES));
+        rung += 1;
+    }
+    let mut index = 0;
+    while index < CLASS_COUNT {
+        let Some(class) = SizeClass::at(index) else { panic!() };
+        assert!(slab_units(class) as usize * UNIT_BYTES / class.block_bytes() >= 8);
+        index += 1;
+    }
+};

@@ -1,0 +1,219 @@
+//! Freeing: from a pointer to the list, batch, run or mapping that its block goes back to; and what a pointer must be.
+//!
+//! Called by `process`, `realloc` and tests. A block of the caller's own heap goes to its slab's list at once; everything else,
+//! and every mistake, takes the slow path.
+
+use mallow_units::page::PAGE_BYTES;
+use mallow_units::size_class::MAX_CLASS_BYTES;
+
+use crate::allocator::{Allocator, Foreign, Place};
+use crate::block::{self, Block};
+use crate::counters::Change;
+use crate::heap::Heap;
+use crate::misuse::{self, Pointer};
+use crate::slab::Slab;
+
+impl Allocator {
+    /// Frees the block at `pointer` if that is simple: a live block of a slab of `heap`. Returns whether it did.
+    ///
+    /// # Safety
+    ///
+    /// 1. If `pointer` is a live block, nobody uses it any more.
+    /// 2. The caller owns `heap`, or it belongs to no thread.
+    #[inline(always)]
+    pub unsafe fn free_fast(&'static self, heap: &'static Heap, pointer: *mut u8) -> bool {
+        match self.local_slab(heap, pointer.addr()) {
+            // SAFETY: the caller's promises, passed on.
+            Some(slab) if slab.is_block_start(pointer.addr()) => unsafe {
+                self.push_free(heap, slab, pointer)
+            },
+            _ => false,
+        }
+    }
+
+    /// [`Allocator::free_fast`] for a caller that knows the size and the alignment it asked for.
+    ///
+    /// What they save is the check that the pointer starts a block: a caller that knows the layout of its block, such as
+    /// Rust's, does not hold an interior pointer.
+    ///
+    /// # Safety
+    ///
+    /// 1. `pointer` is a live block that was allocated with this size and alignment, and nobody uses it any more.
+    /// 2. As for [`Allocator::free_fast`].
+    #[inline(always)]
+    pub unsafe fn free_sized_fast(
+        &'static self,
+        heap: &'static Heap,
+        pointer: *mut u8,
+        bytes: usize,
+        align: usize,
+    ) -> bool {
+        if bytes > MAX_CLASS_BYTES || align > PAGE_BYTES {
+            return false;
+        }
+        match self.local_slab(heap, pointer.addr()) {
+            // SAFETY: the caller's promises, passed on.
+            Some(slab) => unsafe { self.push_free(heap, slab, pointer) },
+            None => false,
+        }
+    }
+
+    /// Puts a block on its slab's list, unless it is free already.
+    ///
+    /// # Safety
+    ///
+    /// 1. `pointer` is the start of a block of `slab`, which the caller gives up if it is live.
+    /// 2. `slab` belongs to `heap`, which the caller owns.
+    #[inline(always)]
+    unsafe fn push_free(&'static self, heap: &'static Heap, slab: &'static Slab, pointer: *mut u8) -> bool {
+        let block = pointer.cast::<Block>();
+        // SAFETY: the start of a block of this thread's, live or free (1, 2).
+        if unsafe { block::has_mark(block, slab.mark()) } {
+            return false;
+        }
+        // SAFETY: not free yet, and given up (1).
+        if unsafe { slab.push_local(block) } {
+            self.free_counted_down(heap, slab);
+        }
+        true
+    }
+
+    /// Frees the block at `pointer`; null is ignored. Stops the process if `pointer` is the allocator's, but no live block.
+    ///
+    /// # Errors
+    ///
+    /// [`Foreign`] if it is not the allocator's.
+    ///
+    /// # Safety
+    ///
+    /// 1. As for [`Allocator::free_fast`].
+    pub unsafe fn free(&'static self, heap: &'static Heap, pointer: *mut u8) -> Result<(), Foreign> {
+        // SAFETY: the caller's promise, passed on.
+        if unsafe { self.free_fast(heap, pointer) } {
+            return Ok(());
+        }
+        // SAFETY: as above.
+        unsafe { self.free_slow(heap, pointer) }
+    }
+
+    /// All that `free_fast` does not do: other heaps' blocks, runs, large blocks, poisoning, and mistakes.
+    ///
+    /// # Errors
+    ///
+    /// [`Foreign`] if the pointer is not the allocator's.
+    ///
+    /// # Safety
+    ///
+    /// 1. As for [`Allocator::free_fast`].
+    #[cold]
+    #[inline(never)]
+    pub unsafe fn free_slow(&'static self, heap: &'static Heap, pointer: *mut u8) -> Result<(), Foreign> {
+        if pointer.is_null() {
+            return Ok(());
+        }
+        let address = pointer.addr();
+        match self.place_of(address) {
+            Place::Slab(slab) => {
+                let block = checked_block("free", slab, pointer);
+                self.perturb_freed(pointer, slab.block_bytes());
+                if heap.id() == slab.heap_id() {
+                    if slab.is_on_bare_page(address) {
+                        misuse::stop("free", address, Pointer::NoBlock);
+                    }
+                    // SAFETY: a live block, as far as can be told, of a slab of this heap.
+                    if unsafe { slab.push_local(block) } {
+                        self.free_counted_down(heap, slab);
+                    }
+                } else {
+                    // SAFETY: a live block, as far as can be told.
+                    unsafe { self.free_remote(heap, slab, block) };
+                }
+            }
+            Place::Run(run) => {
+                let bytes = checked_run("free", run, address);
+                self.perturb_freed(pointer, bytes);
+                if !self.give_back_run(run) {
+                    misuse::stop("free", address, Pointer::Freed);
+                }
+                self.note_long_free(heap, bytes);
+            }
+            Place::Large(large) => {
+                self.perturb_freed(pointer, large.bytes);
+                if !self.large.free(self.os(), &self.counters, large) {
+                    misuse::stop("free", address, Pointer::Freed);
+                }
+                self.note_long_free(heap, large.bytes);
+            }
+            Place::Nothing => misuse::stop("free", address, Pointer::NoBlock),
+            Place::Foreign => return Err(Foreign),
+        }
+        Ok(())
+    }
+
+    fn note_long_free(&'static self, heap: &'static Heap, bytes: usize) {
+        let change = Change { frees: 1, freed_bytes: bytes, ..Change::default() };
+        self.counters.settle(change);
+        if heap.id() != 0 {
+            self.pass_by(heap);
+        }
+    }
+
+    /// Bytes that the program may use of the block at `pointer`, which `operation` was given.
+    ///
+    /// Stops the process if `pointer` is the allocator's, but no live block.
+    ///
+    /// # Errors
+    ///
+    /// [`Foreign`] if it is not the allocator's.
+    pub fn usable_bytes(&self, operation: &str, pointer: *mut u8) -> Result<usize, Foreign> {
+        match self.place_of(pointer.addr()) {
+            Place::Slab(slab) => {
+                let _ = checked_block(operation, slab, pointer);
+                Ok(slab.block_bytes())
+            }
+            Place::Run(run) => Ok(checked_run(operation, run, pointer.addr())),
+            Place::Large(large) => Ok(large.bytes),
+            Place::Nothing => misuse::stop(operation, pointer.addr(), Pointer::NoBlock),
+            Place::Foreign => Err(Foreign),
+        }
+    }
+
+    /// The large block that `address` lies in, behind its start: for messages about foreign pointers.
+    pub fn around(&self, address: usize) -> Option<Pointer> {
+        /// 64 GiB; the search is for an error message and may take a millisecond.
+        const FAR: usize = 1 << 16;
+        let large = self.large.directory.find_around(address, FAR)?;
+        Some(Pointer::Interior { block: large.start, bytes: large.bytes })
+    }
+}
+
+/// The block of `slab` that starts at `pointer`; stops the process if none does, or if it is free.
+fn checked_block(operation: &str, slab: &'static Slab, pointer: *mut u8) -> *mut Block {
+    let address = pointer.addr();
+    let index = slab.block_index(address);
+    if index >= slab.capacity() {
+        misuse::stop(operation, address, Pointer::NoBlock);
+    }
+    if !slab.is_block_start(address) {
+        let bytes = slab.block_bytes();
+        misuse::stop(
+            operation,
+            address,
+            Pointer::Interior { block: slab.start() + index as usize * bytes, bytes },
+        );
+    }
+    let block = pointer.cast::<Block>();
+    // SAFETY: the start of a block of a slab; its program is done with it or holds it.
+    if unsafe { block::has_mark(block, slab.mark()) } {
+        misuse::stop(operation, address, Pointer::Freed);
+    }
+    block
+}
+
+/// The length of `run`; stops the process if `address` is not its start.
+fn checked_run(operation: &str, run: &Slab, address: usize) -> usize {
+    if address != run.start() {
+        misuse::stop(operation, address, Pointer::Interior { block: run.start(), bytes: run.bytes() });
+    }
+    run.bytes()
+}

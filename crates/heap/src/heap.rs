@@ -1,0 +1,261 @@
+//! A thread's heap: one list of free blocks per size class, and the bins and batches behind them.
+//!
+//! ```text
+//!  heap.lists[class] ──► block ──► block ──► ...      taken wholesale from one slab; `malloc` pops
+//!  heap.bins[class]  ──► slab ──► slab ──► ...        slabs that may have room; `free` pushes on the slab's own list
+//!  heap.batches      ──► blocks of other heaps' slabs, to be sent in one piece
+//! ```
+//!
+//! Only the thread that owns the heap (`mallow_ds::owner`) touches it, except `owner`, `mailbox` and `is_busy`.
+//!
+//! Called by `allocator`. The slow paths are in `refill`, `remote` and `idle`.
+
+use core::cell::Cell;
+use core::fmt;
+use core::sync::atomic::compiler_fence;
+
+use mallow_ds::mailbox::Letters;
+use mallow_ds::owner::Owner;
+use mallow_ds::packed::Packed;
+use mallow_ds::sync::{AtomicU32, Ordering};
+use mallow_units::size_class::CLASS_COUNT;
+
+use crate::bin::Bin;
+use crate::block::{self, Block};
+use crate::config::BATCH_SLOTS;
+use crate::counters::Change;
+use crate::remote::Parcel;
+use crate::slab::Slab;
+
+/// Bits of a page map entry, and of a heap's tag, below the owner's id.
+pub const OWNER_SHIFT: u32 = 48;
+/// A tag that no entry carries: every free of such a heap takes the slow path.
+const NO_OWNER: u64 = (u16::MAX as u64) << OWNER_SHIFT;
+
+/// A heap.
+#[repr(C)]
+pub struct Heap {
+    /// The id in the place where page map entries have it, or [`NO_OWNER`].
+    tag: Cell<u64>,
+    lists: [Cell<*mut Block>; CLASS_COUNT],
+    /// One bit per list: all but the first two words of its blocks is zero.
+    zero_lists: Cell<u64>,
+    id: Cell<u16>,
+    /// Rounds of thread-exit destructors seen.
+    pub(crate) exit_rounds: Cell<u8>,
+    is_busy: AtomicU32,
+    pub(crate) bins: [Bin; CLASS_COUNT],
+    pub(crate) batches: [Cell<Parcel>; BATCH_SLOTS],
+    /// Who may touch the heap.
+    pub owner: Packed<Owner>,
+    /// Slabs with blocks that other threads freed.
+    pub mailbox: Packed<Letters>,
+    /// The next heap in the registry's list of vacant heaps.
+    pub(crate) next_vacant: Cell<Option<&'static Self>>,
+    pub(crate) pace: Pace,
+    /// Slabs in bins.
+    pub(crate) listed_slabs: Cell<usize>,
+    /// The class that the next tick looks at first, and how many of its slabs have not been looked at in this round.
+    pub(crate) scan_at: Cell<(usize, usize)>,
+    /// Whether the thread that had the heap was left behind by a fork: a block that it was freeing at that moment may be
+    /// neither in use nor on a list.
+    pub(crate) is_inherited: Cell<bool>,
+    /// The allocator's count of trims when this heap last followed one.
+    pub(crate) trims_seen: Cell<u64>,
+    change: Cell<Change>,
+}
+
+/// How fast the thread allocates, in cycles.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    pub(crate) last_refill: Cell<u64>,
+    pub(crate) last_tick: Cell<u64>,
+    pub(crate) refills_since_tick: Cell<u32>,
+}
+
+// SAFETY: cells are touched by the owner only; `mallow_ds::owner` hands that right on with acquire and release.
+unsafe impl Sync for Heap {}
+// SAFETY: as above; a heap is not bound to the thread that made it.
+unsafe impl Send for Heap {}
+
+impl Heap {
+    /// A heap with nothing in it and without an id: its thread has to ask the slow path for everything.
+    pub const fn empty() -> Self {
+        Self {
+            tag: Cell::new(NO_OWNER),
+            lists: [const { Cell::new(block::NONE) }; CLASS_COUNT],
+            zero_lists: Cell::new(0),
+            id: Cell::new(0),
+            exit_rounds: Cell::new(0),
+            is_busy: AtomicU32::new(0),
+            bins: [const { Bin::new() }; CLASS_COUNT],
+            batches: [const { Cell::new(Parcel::EMPTY) }; BATCH_SLOTS],
+            owner: Packed::zeroed(),
+            mailbox: Packed::zeroed(),
+            next_vacant: Cell::new(None),
+            pace: Pace {
+                last_refill: Cell::new(0),
+                last_tick: Cell::new(0),
+                refills_since_tick: Cell::new(0),
+            },
+            listed_slabs: Cell::new(0),
+            scan_at: Cell::new((0, 0)),
+            is_inherited: Cell::new(false),
+            trims_seen: Cell::new(0),
+            change: Cell::new(Change { allocations: 0, frees: 0, allocated_bytes: 0, freed_bytes: 0 }),
+        }
+    }
+
+    /// Gives a new heap its id.
+    pub(crate) fn set_id(&self, id: u16) {
+        self.id.set(id);
+        self.set_frees_fast(true);
+    }
+
+    /// The id, 0 for a heap that belongs to no thread.
+    pub fn id(&self) -> u16 {
+        self.id.get()
+    }
+
+    /// Whether frees of its own blocks may take the fast path.
+    pub(crate) fn set_frees_fast(&self, fast: bool) {
+        self.tag.set(if fast { u64::from(self.id.get()) << OWNER_SHIFT } else { NO_OWNER });
+    }
+
+    /// The bits that a page map entry of one of its slabs has above the slab's address.
+    #[inline(always)]
+    pub fn tag(&self) -> u64 {
+        self.tag.get()
+    }
+
+    /// Takes the first block of a list; null if the list is empty.
+    #[inline(always)]
+    pub fn pop(&self, class: usize) -> *mut Block {
+        let list = &self.lists[class];
+        let first = list.get();
+        if !first.is_null() {
+            // SAFETY: blocks on a list of this thread's heap are free and its own.
+            list.set(unsafe { block::next(first) });
+            // SAFETY: as above; it leaves the list now.
+            unsafe { block::clear_mark(first) };
+        }
+        first
+    }
+
+    /// Whether everything but the first two words of the next block of a list is zero.
+    pub fn is_zero_list(&self, class: usize) -> bool {
+        self.zero_lists.get() >> class & 1 == 1
+    }
+
+    /// Replaces a list.
+    pub(crate) fn set_list(&self, class: usize, first: *mut Block, is_zero: bool) {
+        self.lists[class].set(first);
+        let bit = 1 << class;
+        self.zero_lists.set(if is_zero { self.zero_lists.get() | bit } else { self.zero_lists.get() & !bit });
+    }
+
+    /// Cuts a list behind its first `kept` blocks, of which there are more; returns the rest.
+    pub(crate) fn split_list(&self, class: usize, kept: u32) -> *mut Block {
+        let mut last = self.lists[class].get();
+        for _ in 1..kept {
+            // SAFETY: the list is longer than `kept`.
+            last = unsafe { block::next(last) };
+        }
+        // SAFETY: as above.
+        let rest = unsafe { block::next(last) };
+        // SAFETY: blocks on a list of this thread's heap are free and its own.
+        unsafe { block::set_next(last, block::NONE) };
+        rest
+    }
+
+    /// Empties a list and returns what was on it.
+    pub(crate) fn take_list(&self, class: usize) -> *mut Block {
+        self.lists[class].replace(block::NONE)
+    }
+
+    /// Enters into the statistics what happened to `slab`: `handed_out` blocks left it since the last call.
+    pub(crate) fn note(&self, slab: &Slab, handed_out: u32) {
+        let (out, home) = slab.count(handed_out);
+        let bytes = slab.block_bytes();
+        self.note_change(Change {
+            allocations: out as usize,
+            frees: home as usize,
+            allocated_bytes: out as usize * bytes,
+            freed_bytes: home as usize * bytes,
+        });
+    }
+
+    /// Enters a change into the statistics.
+    pub(crate) fn note_change(&self, more: Change) {
+        let mut change = self.change.get();
+        change.allocations += more.allocations;
+        change.frees += more.frees;
+        change.allocated_bytes += more.allocated_bytes;
+        change.freed_bytes += more.freed_bytes;
+        self.change.set(change);
+    }
+
+    /// Undoes the hand-out of `blocks` blocks of `bytes` bytes each that never reached the program.
+    pub(crate) fn note_unused(&self, slab: &Slab, blocks: u32) {
+        let mut change = self.change.get();
+        change.allocations = change.allocations.wrapping_sub(blocks as usize);
+        change.allocated_bytes = change.allocated_bytes.wrapping_sub(blocks as usize * slab.block_bytes());
+        self.change.set(change);
+    }
+
+    /// Takes what has come together for the statistics.
+    pub(crate) fn take_change(&self) -> Change {
+        self.change.take()
+    }
+
+    /// Says that the heap is in the middle of a step, until the answer is dropped.
+    ///
+    /// A child that was forked meanwhile must not touch the heap. The flag is for that child only, which has one
+    /// thread and sees memory in program order, so it needs a compiler fence and no more.
+    pub(crate) fn enter(&self) -> Busy<'_> {
+        let was_busy = self.was_busy();
+        self.is_busy.store(1, Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        Busy { heap: self, was_busy }
+    }
+
+    /// Whether somebody was in the middle of a step when this process was forked.
+    pub(crate) fn was_busy(&self) -> bool {
+        self.is_busy.load(Ordering::Relaxed) != 0
+    }
+}
+
+/// While it lives, the heap is in the middle of a step, which may be a part of a longer one.
+#[derive(Debug)]
+pub(crate) struct Busy<'a> {
+    heap: &'a Heap,
+    was_busy: bool,
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        compiler_fence(Ordering::SeqCst);
+        self.heap.is_busy.store(u32::from(self.was_busy), Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Heap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Heap").field("id", &self.id()).field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_inside_a_step_does_not_end_it() {
+        let heap = Heap::empty();
+        let outer = heap.enter();
+        drop(heap.enter());
+        assert!(heap.was_busy());
+        drop(outer);
+        assert!(!heap.was_busy());
+    }
+}

@@ -1,0 +1,175 @@
+//! What a thread does from time to time: give back what is not in use.
+//!
+//! Called by `refill` every few milliseconds of activity (*tick*), by `malloc_trim`, and when a thread exits. Works
+//! through a heap's slabs in portions, so that no request waits long, and through the heaps of threads that have exited.
+
+use mallow_ds::owner;
+use mallow_ds::sync::Ordering;
+use mallow_trace::Counter;
+use mallow_units::size_class::CLASS_COUNT;
+
+use crate::allocator::Allocator;
+use crate::bin::Bin;
+use crate::block;
+use crate::config::{SCAN_FLOOR, SCAN_SHARE};
+use crate::heap::Heap;
+
+/// What to look for in a slab.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Zeal {
+    /// Only whether it is empty.
+    Empty,
+    /// Free pages, only in slabs that have been idle since the last look.
+    Idle,
+    /// Free pages, in every slab.
+    All,
+}
+
+impl Allocator {
+    /// Looks at the clock and at a part of the heap.
+    pub fn tick(&'static self, heap: &'static Heap) {
+        if self.follow_trim(heap) {
+            self.page_heap().trim(self.os(), &self.counters, 0);
+        }
+        let busy = heap.enter();
+        if heap.pace.refills_since_tick.replace(0) == 0 {
+            // The thread only frees: it need not keep blocks at hand, and must not, or it might not come by again.
+            self.return_lists(heap);
+        }
+        self.flush_batches(heap);
+        self.drain_mailbox(heap);
+        let portion = (heap.listed_slabs.get() / SCAN_SHARE).max(SCAN_FLOOR);
+        self.purge_slabs(heap, portion, Zeal::Idle);
+        self.settle(heap);
+        drop(busy);
+        self.purge_next_vacant();
+        let now_ms = self.os().now_ms();
+        self.page_heap().tick(self.os(), &self.counters, now_ms);
+        self.large.purge(self.os(), &self.counters, now_ms, false);
+    }
+
+    /// Returns all free memory that this thread can reach to the kernel, but for `keep` bytes; the bytes returned.
+    pub fn trim(&'static self, heap: &'static Heap, keep: usize) -> usize {
+        let before = self.counters.get(Counter::PurgedBytes);
+        // Other threads follow when they next come by the slow path.
+        self.trims.fetch_add(1, Ordering::Relaxed);
+        self.follow_trim(heap);
+        for vacant in self.registry.heaps().filter(|other| owner::visit(&other.owner)) {
+            let busy = vacant.enter();
+            self.clear_out(vacant, Zeal::All);
+            drop(busy);
+            self.leave(vacant);
+        }
+        self.large.purge(self.os(), &self.counters, self.os().now_ms(), true);
+        self.page_heap().trim(self.os(), &self.counters, keep);
+        usize::try_from(self.counters.get(Counter::PurgedBytes) - before).unwrap_or(usize::MAX)
+    }
+
+    /// Returns all free memory of `heap` if somebody has called for a trim since the last time; whether that is so.
+    pub(crate) fn follow_trim(&'static self, heap: &'static Heap) -> bool {
+        let trims = self.trims.load(Ordering::Relaxed);
+        if heap.trims_seen.replace(trims) == trims {
+            return false;
+        }
+        let _busy = heap.enter();
+        self.clear_out(heap, Zeal::All);
+        true
+    }
+
+    /// Sends and takes in what is on its way, returns the lists, and purges every slab.
+    pub(crate) fn clear_out(&'static self, heap: &'static Heap, zeal: Zeal) {
+        self.return_lists(heap);
+        self.flush_batches(heap);
+        self.drain_mailbox(heap);
+        for class in 0..CLASS_COUNT {
+            self.purge_bin(heap, class, heap.bins[class].slabs().count(), zeal);
+        }
+        self.settle(heap);
+    }
+
+    /// Puts the blocks on the heap's lists back into their slabs.
+    pub(crate) fn return_lists(&'static self, heap: &'static Heap) {
+        for class in 0..CLASS_COUNT {
+            let first = heap.take_list(class);
+            let Some(slab) = self.slab_of_own_block(first) else { continue };
+            let mut block_count = 0;
+            let mut block = first;
+            while !block.is_null() {
+                block_count += 1;
+                // SAFETY: a list of this heap holds free blocks of one slab.
+                block = unsafe { block::next(block) };
+            }
+            // What the program has freed meanwhile counts; what comes back now never reached it.
+            heap.note(slab, 0);
+            // SAFETY: outstanding blocks of this slab, marked as free, which no thread has seen.
+            unsafe { slab.push_chain(first, block_count) };
+            let _ = slab.count(0);
+            heap.note_unused(slab, block_count);
+            self.after_frees(heap, slab);
+        }
+    }
+
+    /// Looks at `portion` slabs, each in its turn, for pages and slabs to give back.
+    fn purge_slabs(&'static self, heap: &'static Heap, portion: usize, zeal: Zeal) {
+        let mut left = portion;
+        for _ in 0..=CLASS_COUNT {
+            let (class, in_class) = heap.scan_at.get();
+            let looked = in_class.min(left);
+            self.purge_bin(heap, class, looked, zeal);
+            left -= looked;
+            if looked < in_class {
+                heap.scan_at.set((class, in_class - looked));
+                return;
+            }
+            let next = (class + 1) % CLASS_COUNT;
+            heap.scan_at.set((next, heap.bins[next].slabs().count()));
+        }
+    }
+
+    /// Looks at `count` slabs of a bin, from its front, and moves each to the back.
+    fn purge_bin(&'static self, heap: &'static Heap, class: usize, count: usize, zeal: Zeal) {
+        for _ in 0..count {
+            let Some(slab) = heap.bins[class].first() else { return };
+            self.unlist(heap, slab);
+            self.list(heap, slab);
+            let is_idle = slab.is_idle();
+            if slab.used() == 0 && (is_idle || zeal != Zeal::Idle) {
+                self.close_slab(heap, slab);
+            } else if zeal == Zeal::All || (is_idle && zeal == Zeal::Idle) {
+                let purged = slab.purge_pages(self.os(), heap.is_inherited.get());
+                if purged > 0 {
+                    self.set_frees_fast(slab, false);
+                    self.counters.add(Counter::PurgedBytes, purged);
+                }
+            }
+        }
+    }
+
+    /// Looks after one heap whose thread has exited.
+    fn purge_next_vacant(&'static self) {
+        if let Some(vacant) = self.registry.next_to_look_at().filter(|heap| owner::visit(&heap.owner)) {
+            let portion = (vacant.listed_slabs.get() / SCAN_SHARE).max(SCAN_FLOOR);
+            let busy = vacant.enter();
+            self.drain_mailbox(vacant);
+            self.purge_slabs(vacant, portion, Zeal::Idle);
+            self.settle(vacant);
+            drop(busy);
+            self.leave(vacant);
+        }
+    }
+
+    /// Enters into the counters everything that has happened in `heap`.
+    pub fn take_stock(&'static self, heap: &'static Heap) {
+        let _busy = heap.enter();
+        self.return_lists(heap);
+        for slab in heap.bins.iter().flat_map(Bin::slabs) {
+            heap.note(slab, 0);
+        }
+        self.settle(heap);
+    }
+
+    /// Enters into the counters what `heap` has counted.
+    pub(crate) fn settle(&self, heap: &Heap) {
+        self.counters.settle(heap.take_change());
+    }
+}

@@ -1,0 +1,378 @@
+//! The page heap: packs runs of units densely into 2 MiB chunks, for all threads.
+//!
+//! A run goes to the smallest sufficient free run, and units that are still resident are used before fresh ones. Memory
+//! that comes back stays resident until growth needs the room in the budget (*grow gate*) or it has aged (*decay*).
+//!
+//! Called by `refill` for slabs and by `allocator` for medium blocks; one lock around all of it. Calls `region`, `chunk`
+//! and the operating system.
+
+use mallow_sys::Os;
+use mallow_trace::Counter;
+
+use crate::chunk::{Chunk, Links, Wish};
+use crate::config::{
+    CHUNK_BYTES, CHUNK_UNITS, DECAY_MS, DIRTY_FLOOR_BYTES, DIRTY_SHARE, PURGE_STEP_BYTES, RESERVATION_LADDER,
+    TICK_MS, UNIT_BYTES,
+};
+use crate::counters::Counters;
+use crate::region::Region;
+
+use core::ptr::NonNull;
+use mallow_ds::bitmap;
+
+/// Chunks with backed units that are tried before the buckets: the last ones freed into.
+const DIRTY_TRIES: usize = 4;
+const BUCKETS: usize = CHUNK_UNITS as usize + 1;
+
+/// A run of units that was handed out.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// Its first byte.
+    pub start: NonNull<u8>,
+    /// Its length.
+    pub units: u32,
+    /// Whether it reads as zero.
+    pub is_zero: bool,
+}
+
+/// Everything behind the page heap's lock.
+#[derive(Debug)]
+pub struct PageHeap {
+    /// `buckets[n]`: chunks whose longest free run is `n` units.
+    buckets: [Option<&'static Chunk>; BUCKETS],
+    /// Bit `n - 1` is set if `buckets[n]` is not empty.
+    filled: u128,
+    oldest_dirty: Option<&'static Chunk>,
+    newest_dirty: Option<&'static Chunk>,
+    region: Option<&'static Region>,
+    used_units: usize,
+    dirty_units: usize,
+    /// The clock at the last tick.
+    now_ms: u64,
+    /// The clock when a thread's exit last led to a purge.
+    purged_exit_ms: u64,
+    /// Bytes; the dirty budget's floor (`M_TRIM_THRESHOLD`).
+    dirty_floor_bytes: usize,
+}
+
+// SAFETY: reached through a lock only; the chunks and regions live for ever.
+unsafe impl Send for PageHeap {}
+
+impl PageHeap {
+    /// An empty page heap.
+    pub const fn new() -> Self {
+        Self {
+            buckets: [None; BUCKETS],
+            filled: 0,
+            oldest_dirty: None,
+            newest_dirty: None,
+            region: None,
+            used_units: 0,
+            dirty_units: 0,
+            now_ms: 0,
+            purged_exit_ms: 0,
+            dirty_floor_bytes: DIRTY_FLOOR_BYTES,
+        }
+    }
+
+    /// Hands out the run that `wish` describes; `None` if the operating system refuses more.
+    ///
+    /// `add_region` makes another region when the present one is exhausted.
+    pub fn take(
+        &mut self,
+        os: &dyn Os,
+        counters: &Counters,
+        wish: Wish,
+        add_region: impl FnOnce() -> Option<&'static Region>,
+    ) -> Option<Run> {
+        let units = wish.units;
+        let (chunk, start) = match self.find(wish) {
+            Some(found) => found,
+            None => {
+                let chunk = self.grow(os, counters, add_region)?;
+                (chunk, chunk.find(wish, false)?)
+            }
+        };
+        let taken = chunk.take(os, start, units);
+        self.used_units += units as usize;
+        self.dirty_units -= taken.backed_units as usize;
+        self.file(chunk);
+        if taken.fresh_units > 0 {
+            self.pass_grow_gate(os, counters, taken.fresh_units as usize);
+        }
+        self.count(counters);
+        Some(Run { start: chunk.unit_start(start), units, is_zero: taken.backed_units == 0 })
+    }
+
+    /// Takes back units that [`PageHeap::take`] handed out. `chunk` and `start` say which.
+    pub fn give_back(&mut self, counters: &Counters, chunk: &'static Chunk, start: u32, units: u32) {
+        chunk.give_back(start, units);
+        chunk.freed_ms.set(self.now_ms);
+        self.used_units -= units as usize;
+        self.dirty_units += units as usize;
+        self.file(chunk);
+        self.count(counters);
+    }
+
+    /// Notes the time and purges what has aged; returns the bytes.
+    pub fn tick(&mut self, os: &dyn Os, counters: &Counters, now_ms: u64) -> usize {
+        self.now_ms = now_ms;
+        let aged = |chunk: &Chunk| now_ms.saturating_sub(chunk.freed_ms.get()) >= DECAY_MS;
+        self.purge(os, counters, PURGE_STEP_BYTES, aged)
+    }
+
+    /// Purges everything that is free down to `keep` bytes; returns the bytes.
+    pub fn trim(&mut self, os: &dyn Os, counters: &Counters, keep: usize) -> usize {
+        let dirty = self.dirty_units * UNIT_BYTES;
+        self.purge(os, counters, dirty.saturating_sub(keep), |_| true)
+    }
+
+    /// Purges what a thread left behind when it exited, at most once per tick, so that short-lived threads find the memory of
+    /// their predecessors still resident.
+    pub fn purge_after_exit(&mut self, os: &dyn Os, counters: &Counters, now_ms: u64) {
+        if now_ms >= self.purged_exit_ms + TICK_MS {
+            self.purged_exit_ms = now_ms;
+            self.trim(os, counters, 0);
+        }
+    }
+
+    /// Gives whole chunks that are free back to the operating system for ever, so that their address space and their charge
+    /// can serve something else; returns the bytes.
+    pub fn retire_free_chunks(&mut self, os: &dyn Os, counters: &Counters) -> usize {
+        let mut bytes = 0;
+        while let Some(chunk) = self.buckets[CHUNK_UNITS as usize] {
+            self.dirty_units -= chunk.backed_units() as usize;
+            chunk.retire(os);
+            self.file(chunk);
+            bytes += CHUNK_BYTES;
+        }
+        counters.add(Counter::PurgedBytes, bytes);
+        self.count(counters);
+        bytes
+    }
+
+    /// Sets the floor of the dirty budget.
+    pub fn set_dirty_floor(&mut self, bytes: usize) {
+        self.dirty_floor_bytes = bytes;
+    }
+
+    /// Growth by `fresh_units` must not push the resident memory beyond what is in use plus the budget.
+    fn pass_grow_gate(&mut self, os: &dyn Os, counters: &Counters, fresh_units: usize) {
+        let budget = self.dirty_floor_bytes.max(self.used_units * UNIT_BYTES / DIRTY_SHARE);
+        if self.dirty_units * UNIT_BYTES > budget {
+            self.purge(os, counters, fresh_units * UNIT_BYTES, |_| true);
+        }
+    }
+
+    /// Purges chunks, longest unused first, while `eligible` says so and until `bytes` have gone.
+    fn purge(
+        &mut self,
+        os: &dyn Os,
+        counters: &Counters,
+        bytes: usize,
+        eligible: impl Fn(&Chunk) -> bool,
+    ) -> usize {
+        let mut purged = 0;
+        while purged < bytes {
+            let Some(chunk) = self.oldest_dirty.filter(|chunk| eligible(chunk)) else { break };
+            let before = purged;
+            for (start, units) in chunk.backed_runs() {
+                let len = units as usize * UNIT_BYTES;
+                // SAFETY: free units of a committed chunk: nothing needs their contents.
+                if unsafe { os.decommit(chunk.unit_start(start), len) }.is_ok() {
+                    chunk.purged(start, units);
+                    purged += len;
+                }
+            }
+            self.dirty_units -= (purged - before) / UNIT_BYTES;
+            if purged == before {
+                // Refused (locked memory): look at it again when it has aged once more.
+                chunk.freed_ms.set(self.now_ms);
+                self.unlink_dirty(chunk);
+                self.link_dirty(chunk);
+                break;
+            }
+            self.file(chunk);
+            chunk.drop_lines(os);
+        }
+        counters.add(Counter::PurgedBytes, purged);
+        self.count(counters);
+        purged
+    }
+
+    fn find(&self, wish: Wish) -> Option<(&'static Chunk, u32)> {
+        let mut dirty = self.newest_dirty;
+        for _ in 0..DIRTY_TRIES {
+            let Some(chunk) = dirty else { break };
+            if let Some(start) = chunk.find(wish, true) {
+                return Some((chunk, start));
+            }
+            dirty = chunk.by_age.previous.get();
+        }
+        let mut sufficient = self.filled & !bitmap::mask(0, wish.units - 1);
+        while sufficient != 0 {
+            let room = sufficient.trailing_zeros() as usize + 1;
+            if let Some(chunk) = self.buckets[room]
+                && let Some(start) = chunk.find(wish, false)
+            {
+                return Some((chunk, start));
+            }
+            sufficient &= sufficient - 1;
+        }
+        None
+    }
+
+    fn grow(
+        &mut self,
+        os: &dyn Os,
+        counters: &Counters,
+        add_region: impl FnOnce() -> Option<&'static Region>,
+    ) -> Option<&'static Chunk> {
+        let chunk = match self.open_chunk(os, counters)? {
+            Some(chunk) => chunk,
+            None => {
+                self.region = Some(add_region()?);
+                self.open_chunk(os, counters)??
+            }
+        };
+        chunk.room.set(0);
+        self.file(chunk);
+        Some(chunk)
+    }
+
+    /// The next chunk of the present region: `None` if the operating system refuses to commit it, `Some(None)` if there is
+    /// no region, or no chunk left in it.
+    fn open_chunk(&self, os: &dyn Os, counters: &Counters) -> Option<Option<&'static Chunk>> {
+        let Some(region) = self.region else { return Some(None) };
+        let before = region.committed_units();
+        let chunk = region.open_chunk(os).ok();
+        counters.add(Counter::CommittedBytes, (region.committed_units() - before) * UNIT_BYTES);
+        chunk
+    }
+
+    /// Puts `chunk` into the lists where it belongs now.
+    fn file(&mut self, chunk: &'static Chunk) {
+        let room = chunk.longest_free();
+        if room != chunk.room.get() {
+            self.unlink_room(chunk);
+            chunk.room.set(room);
+            self.link_room(chunk);
+        }
+        match (chunk.backed_units() > 0, chunk.is_dirty.get()) {
+            (true, false) => self.link_dirty(chunk),
+            (false, true) => self.unlink_dirty(chunk),
+            (true, true) if chunk.freed_ms.get() == self.now_ms => {
+                self.unlink_dirty(chunk);
+                self.link_dirty(chunk);
+            }
+            _ => {}
+        }
+    }
+
+    fn link_room(&mut self, chunk: &'static Chunk) {
+        let room = chunk.room.get();
+        if room == 0 {
+            return;
+        }
+        let bucket = &mut self.buckets[room as usize];
+        push_front(bucket, chunk, |chunk| &chunk.by_room);
+        self.filled |= bitmap::mask(room - 1, 1);
+    }
+
+    fn unlink_room(&mut self, chunk: &'static Chunk) {
+        let room = chunk.room.get();
+        if room == 0 {
+            return;
+        }
+        let bucket = &mut self.buckets[room as usize];
+        unlink(bucket, chunk, |chunk| &chunk.by_room);
+        if bucket.is_none() {
+            self.filled &= !bitmap::mask(room - 1, 1);
+        }
+    }
+
+    /// Appends to the list of dirty chunks: it was freed into last.
+    fn link_dirty(&mut self, chunk: &'static Chunk) {
+        chunk.is_dirty.set(true);
+        chunk.by_age.next.set(None);
+        chunk.by_age.previous.set(self.newest_dirty);
+        match self.newest_dirty {
+            Some(newest) => newest.by_age.next.set(Some(chunk)),
+            None => self.oldest_dirty = Some(chunk),
+        }
+        self.newest_dirty = Some(chunk);
+    }
+
+    fn unlink_dirty(&mut self, chunk: &'static Chunk) {
+        chunk.is_dirty.set(false);
+        if self.newest_dirty.is_some_and(|newest| core::ptr::eq(newest, chunk)) {
+            self.newest_dirty = chunk.by_age.previous.get();
+        }
+        unlink(&mut self.oldest_dirty, chunk, |chunk| &chunk.by_age);
+    }
+
+    fn count(&self, counters: &Counters) {
+        counters.set_run_bytes(self.used_units * UNIT_BYTES);
+        counters.set(Counter::DirtyBytes, self.dirty_units * UNIT_BYTES);
+    }
+
+    /// Checks lists, maps and counts against each other.
+    ///
+    /// # Panics
+    ///
+    /// If they contradict each other.
+    pub fn check(&self) {
+        let (mut dirty_units, mut chunk) = (0, self.oldest_dirty);
+        while let Some(dirty) = chunk {
+            dirty.check();
+            dirty_units += dirty.backed_units() as usize;
+            chunk = dirty.by_age.next.get();
+        }
+        assert!(dirty_units == self.dirty_units, "the dirty count is the sum over the dirty list");
+        for (room, bucket) in self.buckets.iter().enumerate() {
+            assert!(
+                room == 0 || bucket.is_some() == (self.filled >> (room - 1) & 1 == 1),
+                "the summary is wrong"
+            );
+            let mut chunk = *bucket;
+            while let Some(filed) = chunk {
+                filed.check();
+                assert!(filed.room.get() as usize == room, "a chunk in the wrong bucket");
+                chunk = filed.by_room.next.get();
+            }
+        }
+    }
+}
+
+impl Default for PageHeap {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn push_front(first: &mut Option<&'static Chunk>, chunk: &'static Chunk, links: impl Fn(&Chunk) -> &Links) {
+    links(chunk).previous.set(None);
+    links(chunk).next.set(*first);
+    if let Some(old) = *first {
+        links(old).previous.set(Some(chunk));
+    }
+    *first = Some(chunk);
+}
+
+fn unlink(first: &mut Option<&'static Chunk>, chunk: &'static Chunk, links: impl Fn(&Chunk) -> &Links) {
+    let (next, previous) = (links(chunk).next.take(), links(chunk).previous.take());
+    match previous {
+        Some(previous) => links(previous).next.set(next),
+        None => *first = next,
+    }
+    if let Some(next) = next {
+        links(next).previous.set(previous);
+    }
+}
+
+/// The first rung of the ladder to try under an address-space limit of `limit` bytes.
+pub fn first_rung(limit: Option<usize>, share: usize) -> &'static [usize] {
+    let Some(limit) = limit else { return RESERVATION_LADDER };
+    let fits = RESERVATION_LADDER.iter().position(|rung| *rung <= limit / share);
+    &RESERVATION_LADDER[fits.unwrap_or(RESERVATION_LADDER.len() - 1)..]
+}

@@ -1,0 +1,199 @@
+//! The pages of a slab: carved into blocks, and returned to the kernel when no block on them is in use.
+//!
+//! ```text
+//!  blocks  | 0 | 1 | 2 | 3 | 4 | 5 | 6 | ...
+//!  pages   |   carved  |   bare    |   carved  |
+//!  listed    0   1   -   -   -   -   6              a block that overlaps a bare page is on no list
+//! ```
+//!
+//! A *bare* page holds no listed block: it was never carved, or it was purged. Carving a page puts those blocks on a
+//! list that overlap it and no other bare page. That one mechanism serves fresh slabs, whose pages are all bare,
+//! and slabs that returned some pages to the kernel.
+//!
+//! Called by `refill` (carve) and `idle` (purge), for slabs of heaps that the caller owns.
+
+use mallow_sys::Os;
+use mallow_units::page::PAGE_BYTES;
+use mallow_units::size_class;
+
+use crate::block::{self, Block};
+use crate::config::MAX_SLAB_PAGES;
+use crate::misuse;
+use crate::slab::{Batch, PURGED, Slab, ZERO, to_u16, to_u32};
+
+impl Slab {
+    /// Whether the block that `address` lies in overlaps a bare page: then it is not in use.
+    pub fn is_on_bare_page(&self, address: usize) -> bool {
+        self.pages_of(self.block_index(address)) & self.bare.get() != 0
+    }
+
+    /// Whether pages were purged and have not been carved again.
+    pub fn has_purged_pages(&self) -> bool {
+        self.flags.get() & PURGED != 0 && self.bare.get() != 0
+    }
+
+    /// Carves bare pages until there is at least one new block, and hands out the new blocks.
+    ///
+    /// The first carve takes one page; later ones take as many as are carved already, up to four.
+    pub fn carve(&self, os: &dyn Os) -> Option<Batch> {
+        let is_zero = self.flags.get() & (ZERO | PURGED) == ZERO;
+        let pages = (usize::from(self.carved.get()) * self.block_bytes() / PAGE_BYTES).clamp(1, 4);
+        let mut chain = Chain::new(self.mark());
+        let mut taken = 0;
+        while self.bare.get() != 0 && (taken < pages || chain.block_count == 0) {
+            let page = self.bare.get().trailing_zeros();
+            self.bare.set(self.bare.get() & !(1 << page));
+            if self.flags.get() & PURGED != 0 {
+                // SAFETY: a page of this slab, whose units the page heap committed.
+                unsafe { os.reuse(self.pointer(page as usize * PAGE_BYTES), PAGE_BYTES) };
+            }
+            for index in self.blocks_overlapping(page) {
+                if self.pages_of(index) & self.bare.get() == 0 {
+                    let block = self.pointer(index as usize * self.block_bytes()).cast().as_ptr();
+                    // SAFETY: the block was on no list, since this page was bare, and now joins the chain.
+                    unsafe { chain.push(block) };
+                }
+            }
+            taken += 1;
+        }
+        if chain.block_count == 0 {
+            return None;
+        }
+        self.carved.set(to_u16(self.carved() + chain.block_count));
+        self.set_used(self.used() + chain.block_count);
+        Some(Batch { first: chain.first, block_count: chain.block_count, is_zero })
+    }
+
+    /// Returns whole pages without an outstanding block to the kernel; returns the bytes.
+    ///
+    /// Cost: a walk of the local list and one system call per run of pages. Stops the process if the list is damaged:
+    /// longer than it should be, or, unless it is `inherited` from a thread that a fork left behind, shorter.
+    pub fn purge_pages(&self, os: &dyn Os, inherited: bool) -> usize {
+        if ((self.carved() - self.used()) as usize * self.block_bytes()) < PAGE_BYTES {
+            return 0;
+        }
+        let free = self.free_pages(inherited);
+        if free == 0 {
+            return 0;
+        }
+        let mut kept = Chain::new(self.mark());
+        let mut block = self.local.get();
+        while !block.is_null() {
+            // SAFETY: `free_pages` walked this list and found it sound.
+            let next = unsafe { block::next(block) };
+            if self.pages_of(self.block_index(block.addr())) & free == 0 {
+                // SAFETY: a free block of ours, moved from one list to the other.
+                unsafe { kept.push(block) };
+            }
+            block = next;
+        }
+        self.local.set(kept.first);
+        self.carved.set(to_u16(self.used() + kept.block_count));
+        self.bare.set(self.bare.get() | free);
+        self.flags.set(self.flags.get() | PURGED);
+        let mut bytes = 0;
+        for (page, pages) in mallow_ds::bitmap::runs(u128::from(free)) {
+            let len = pages as usize * PAGE_BYTES;
+            // SAFETY: committed pages on which no listed or outstanding block lies any more.
+            if unsafe { os.decommit(self.pointer(page as usize * PAGE_BYTES), len) }.is_ok() {
+                bytes += len;
+            }
+        }
+        bytes
+    }
+
+    /// The pages that are not bare and on which every listed block is free. Walks and checks the local list.
+    fn free_pages(&self, inherited: bool) -> u32 {
+        let mut outstanding = [0_u16; MAX_SLAB_PAGES];
+        let bare = self.bare.get();
+        for index in 0..self.capacity() {
+            let pages = self.pages_of(index);
+            if pages & bare == 0 {
+                for page in bits(pages) {
+                    outstanding[page] += 1;
+                }
+            }
+        }
+        let mut left = self.carved() - self.used();
+        let mut block = self.local.get();
+        while !block.is_null() {
+            let address = block.addr();
+            let inside = address >= self.start() && address < self.start() + self.bytes();
+            if left == 0 || !inside || !self.is_block_start(address) {
+                misuse::damaged_list(self, address);
+            }
+            for page in bits(self.pages_of(self.block_index(address))) {
+                outstanding[page] = outstanding[page].wrapping_sub(1);
+            }
+            left -= 1;
+            // SAFETY: a block of this slab, on its list of free blocks.
+            block = unsafe { block::next(block) };
+        }
+        if left != 0 && !inherited {
+            misuse::damaged_list(self, self.start());
+        }
+        let is_free =
+            |page: &usize| bare >> page & 1 == 0 && outstanding[*page] == 0 && self.covers_page(*page);
+        (0..self.bytes() / PAGE_BYTES).filter(is_free).fold(0, |free, page| free | 1 << page)
+    }
+
+    fn covers_page(&self, page: usize) -> bool {
+        page * PAGE_BYTES < self.capacity() as usize * self.block_bytes()
+    }
+
+    /// The pages that block `index` overlaps, one bit each.
+    pub(crate) fn pages_of(&self, index: u32) -> u32 {
+        let first = index as usize * self.block_bytes() / PAGE_BYTES;
+        let last = ((index as usize + 1) * self.block_bytes() - 1) / PAGE_BYTES;
+        (u32::MAX >> (MAX_SLAB_PAGES - 1 - last)) & (u32::MAX << first)
+    }
+
+    fn blocks_overlapping(&self, page: u32) -> core::ops::Range<u32> {
+        let first = page as usize * PAGE_BYTES;
+        let index_at = |offset: usize| to_u32(size_class::quotient(self.reciprocal.get(), offset as u64));
+        index_at(first)..(index_at(first + PAGE_BYTES - 1) + 1).min(self.capacity())
+    }
+}
+
+/// A list of free blocks that grows at its end, in the order of addresses.
+struct Chain {
+    first: *mut Block,
+    last: *mut Block,
+    block_count: u32,
+    mark: u64,
+}
+
+impl Chain {
+    fn new(mark: u64) -> Self {
+        Self { first: block::NONE, last: block::NONE, block_count: 0, mark }
+    }
+
+    /// # Safety
+    ///
+    /// 1. `block` is free, on no list, and the caller's to touch.
+    unsafe fn push(&mut self, block: *mut Block) {
+        // SAFETY: by (1).
+        unsafe { block::set_next(block, block::NONE) };
+        // SAFETY: by (1).
+        unsafe { block::set_mark(block, self.mark) };
+        if self.last.is_null() {
+            self.first = block;
+        } else {
+            // SAFETY: the last block of this chain is ours.
+            unsafe { block::set_next(self.last, block) };
+        }
+        self.last = block;
+        self.block_count += 1;
+    }
+}
+
+fn bits(mut map: u32) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        if map == 0 {
+            return None;
+        }
+        let bit = map.trailing_zeros() as usize;
+        map &= map - 1;
+        Some(bit)
+    })
+}

@@ -1,0 +1,137 @@
+//! The slow path of small blocks: a thread's list has run dry, or a slab has run empty.
+//!
+//! In this order: the front slab's local frees; its bare pages; the next slab of the bin; frees from other threads; a
+//! new slab. A slab with nothing left leaves its bin until a block comes home.
+//!
+//! Called by `allocator`. Calls `slab`, `bin`, `remote` and `page_heap`.
+
+use mallow_sys::cpu;
+use mallow_units::SizeClass;
+
+use crate::allocator::Allocator;
+use crate::chunk::{End, Wish};
+use crate::config::{SLOW_PACE_BLOCKS, SLOW_PACE_MS, TICK_MS, slab_units};
+use crate::heap::Heap;
+use crate::slab::{Batch, Slab};
+
+impl Allocator {
+    /// Gives `heap` a new list for `class`, which has run dry; false if there is no memory.
+    pub(crate) fn refill(&'static self, heap: &'static Heap, class: SizeClass) -> bool {
+        let most = self.pass_by(heap);
+        let _busy = heap.enter();
+        let bin = &heap.bins[class.index()];
+        loop {
+            let Some(slab) = bin.first() else {
+                if self.drain_mailbox(heap) && bin.first().is_some() {
+                    continue;
+                }
+                match self.open_slab(heap, class) {
+                    Some(slab) => self.list(heap, slab),
+                    None => return false,
+                }
+                continue;
+            };
+            if let Some(batch) = slab.take_local(most).or_else(|| self.carve(slab)) {
+                heap.note(slab, batch.block_count);
+                self.hand_out(heap, slab, batch, most);
+                return true;
+            }
+            self.unlist(heap, slab);
+            slab.become_full();
+        }
+    }
+
+    /// Carves blocks; once no page of the slab is missing any more, frees into it are fast again.
+    fn carve(&self, slab: &'static Slab) -> Option<Batch> {
+        let had_purged_pages = slab.has_purged_pages();
+        let batch = slab.carve(self.os());
+        if had_purged_pages && !slab.has_purged_pages() {
+            self.set_frees_fast(slab, true);
+        }
+        batch
+    }
+
+    /// Makes `batch` the list of its class, `most` blocks of it at most; the rest goes back.
+    fn hand_out(&self, heap: &Heap, slab: &'static Slab, batch: Batch, most: u32) {
+        heap.set_list(slab.class().index(), batch.first, batch.is_zero);
+        if batch.block_count > most {
+            // A carve gives what a page holds; the thread takes as much of it as its pace allows.
+            let rest = heap.split_list(slab.class().index(), most);
+            let unused = batch.block_count - most;
+            // SAFETY: the rest of the chain is `unused` outstanding blocks of this slab, marked, seen by nobody.
+            unsafe { slab.push_chain(rest, unused) };
+            let _ = slab.count(0);
+            heap.note_unused(slab, unused);
+        }
+    }
+
+    /// How many blocks a refill may hand out, after a look at the clock. A thread that allocates slowly gets few, so
+    /// that it comes by often enough for memory to be returned in time.
+    pub(crate) fn pass_by(&'static self, heap: &'static Heap) -> u32 {
+        if self.is_slow_mode() {
+            heap.set_frees_fast(false);
+            self.tick_if_due(heap, cpu::cycles());
+            return 1;
+        }
+        let now = cpu::cycles();
+        let pause = now.wrapping_sub(heap.pace.last_refill.replace(now));
+        heap.pace.refills_since_tick.set(heap.pace.refills_since_tick.get().wrapping_add(1));
+        self.tick_if_due(heap, now);
+        if pause > SLOW_PACE_MS * cpu::CYCLES_PER_MS { SLOW_PACE_BLOCKS } else { u32::MAX }
+    }
+
+    fn tick_if_due(&'static self, heap: &'static Heap, now: u64) {
+        if now.wrapping_sub(heap.pace.last_tick.get()) > TICK_MS * cpu::CYCLES_PER_MS {
+            heap.pace.last_tick.set(now);
+            self.tick(heap);
+        }
+    }
+
+    /// `free` has counted a slab of this heap down to zero.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn free_counted_down(&'static self, heap: &'static Heap, slab: &'static Slab) {
+        let busy = heap.enter();
+        self.after_frees(heap, slab);
+        drop(busy);
+        self.tick_if_due(heap, cpu::cycles());
+    }
+
+    /// Blocks of `slab` came home: lists it if it was full, returns it if it is empty and not needed.
+    pub(crate) fn after_frees(&'static self, heap: &'static Heap, slab: &'static Slab) {
+        heap.note(slab, 0);
+        if !slab.is_listed() {
+            slab.become_available();
+            self.list(heap, slab);
+        }
+        if slab.used() == 0 && !heap.bins[slab.class().index()].is_only(slab) {
+            self.close_slab(heap, slab);
+        }
+    }
+
+    /// Puts a slab into its bin.
+    pub(crate) fn list(&self, heap: &Heap, slab: &'static Slab) {
+        heap.bins[slab.class().index()].append(slab);
+        heap.listed_slabs.set(heap.listed_slabs.get() + 1);
+    }
+
+    /// Takes a slab out of its bin.
+    pub(crate) fn unlist(&self, heap: &Heap, slab: &'static Slab) {
+        heap.bins[slab.class().index()].remove(slab);
+        heap.listed_slabs.set(heap.listed_slabs.get() - 1);
+    }
+
+    fn open_slab(&'static self, heap: &'static Heap, class: SizeClass) -> Option<&'static Slab> {
+        self.settle(heap);
+        let units = slab_units(class);
+        let (slab, run) = self.take_run(heap, Wish { units, align_units: 1, end: End::Low })?;
+        slab.open(run.start, units, class, heap.id(), run.is_zero);
+        Some(slab)
+    }
+
+    /// Gives an empty slab back to the page heap.
+    pub(crate) fn close_slab(&'static self, heap: &Heap, slab: &'static Slab) {
+        self.unlist(heap, slab);
+        self.give_back_run(slab);
+    }
+}

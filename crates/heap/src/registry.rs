@@ -1,0 +1,200 @@
+//! The registry: all heaps by id, and those whose threads have exited.
+//!
+//! A heap is never unmapped and never changes its id, so page map entries stay valid when a new thread takes over a
+//! vacant heap with everything in it.
+//!
+//! Called by `threads`, and by `remote` to find the owner of a slab. One lock around making and adopting heaps;
+//! looking up an id takes none.
+
+use core::ptr::NonNull;
+
+use mallow_ds::owner::Owner;
+use mallow_ds::sync::{AtomicU64, Ordering};
+use mallow_sys::Os;
+use mallow_sys::lock::{Guard, Lock};
+use mallow_units::bytes::KIB;
+use mallow_units::page::{self, PAGE_BYTES};
+use mallow_units::word::to_usize;
+
+use crate::config::MAX_HEAPS;
+use crate::heap::Heap;
+
+/// Bytes mapped at a time for heaps.
+const NURSERY_BYTES: usize = 64 * KIB;
+/// Vacant heaps tried before a new one is made; a visitor may be in the first ones.
+const ADOPTION_TRIES: usize = 8;
+
+/// What the lock protects.
+#[derive(Debug)]
+pub struct Nursery {
+    vacant: Option<&'static Heap>,
+    free: Option<NonNull<u8>>,
+    free_bytes: usize,
+}
+
+// SAFETY: the memory in it belongs to the nursery alone, and heaps are `Sync`.
+unsafe impl Send for Nursery {}
+
+/// The heaps of one allocator.
+#[derive(Debug)]
+pub struct Registry {
+    /// Address of an array of heap addresses; ids count from 1.
+    table: AtomicU64,
+    count: AtomicU64,
+    looked_at: AtomicU64,
+    nursery: Lock<Nursery>,
+}
+
+impl Registry {
+    /// No heaps.
+    pub const fn new() -> Self {
+        Self {
+            table: AtomicU64::new(0),
+            count: AtomicU64::new(0),
+            looked_at: AtomicU64::new(0),
+            nursery: Lock::new(Nursery { vacant: None, free: None, free_bytes: 0 }),
+        }
+    }
+
+    /// Waits for the right to make and adopt heaps.
+    pub(crate) fn lock(&self) -> Guard<'_, Nursery> {
+        self.nursery.lock()
+    }
+
+    /// The lock itself, for fork.
+    pub(crate) fn nursery_lock(&self) -> &Lock<Nursery> {
+        &self.nursery
+    }
+
+    /// The heap with this id.
+    pub fn heap(&self, id: u16) -> Option<&'static Heap> {
+        // ORDERING: Acquire pairs with the Release in `make`: a heap that is counted is entered.
+        if id == 0 || u64::from(id) > self.count.load(Ordering::Acquire) {
+            return None;
+        }
+        let slot = self.slot(usize::from(id))?;
+        let heap = core::ptr::with_exposed_provenance::<Heap>(to_usize(slot.load(Ordering::Relaxed)));
+        // SAFETY: entered by `make`; heaps live for ever.
+        unsafe { heap.as_ref() }
+    }
+
+    /// All heaps.
+    pub fn heaps(&self) -> impl Iterator<Item = &'static Heap> + '_ {
+        let count = u16::try_from(self.count.load(Ordering::Acquire)).unwrap_or(u16::MAX);
+        (1..=count).filter_map(|id| self.heap(id))
+    }
+
+    /// How many heaps were ever made.
+    pub fn heap_count(&self) -> u64 {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// A different heap at each call, in turn.
+    pub(crate) fn next_to_look_at(&self) -> Option<&'static Heap> {
+        let turn = self.looked_at.fetch_add(1, Ordering::Relaxed);
+        let id = turn % self.heap_count().max(1) + 1;
+        self.heap(u16::try_from(id).ok()?)
+    }
+
+    /// A heap for a new thread: the one that was left last, or a new one; `None` if there is no memory or no id.
+    pub(crate) fn acquire(&self, os: &dyn Os) -> Option<&'static Heap> {
+        let mut nursery = self.lock();
+        nursery.adopt().or_else(|| self.make(&mut nursery, os))
+    }
+
+    /// Notes that a heap was vacated.
+    pub(crate) fn offer(&self, heap: &'static Heap) {
+        self.lock().push(heap);
+    }
+
+    fn make(&self, nursery: &mut Nursery, os: &dyn Os) -> Option<&'static Heap> {
+        let id = usize::try_from(self.count.load(Ordering::Relaxed)).ok()? + 1;
+        if id > MAX_HEAPS {
+            return None;
+        }
+        if self.table.load(Ordering::Relaxed) == 0 {
+            let bytes = page::round_up((MAX_HEAPS + 1) * size_of::<u64>())?;
+            let table = os.map(bytes, PAGE_BYTES).ok()?;
+            // ORDERING: Release publishes the zeroed table.
+            self.table.store(table.as_ptr().expose_provenance() as u64, Ordering::Release);
+        }
+        let place = nursery.place(os)?;
+        // SAFETY: fresh memory, aligned and large enough for a heap.
+        unsafe { place.write(Heap::empty()) };
+        // SAFETY: written just now, and never released.
+        let heap = unsafe { place.as_ref() };
+        heap.set_id(u16::try_from(id).ok()?);
+        heap.owner.update(Owner::opened).ok()?;
+        self.slot(id)?.store(place.as_ptr().expose_provenance() as u64, Ordering::Relaxed);
+        // ORDERING: Release publishes the heap and its slot.
+        self.count.store(id as u64, Ordering::Release);
+        Some(heap)
+    }
+
+    fn slot(&self, id: usize) -> Option<&'static AtomicU64> {
+        // ORDERING: Acquire pairs with the Release in `make`.
+        let table =
+            core::ptr::with_exposed_provenance::<AtomicU64>(to_usize(self.table.load(Ordering::Acquire)));
+        if table.is_null() || id > MAX_HEAPS {
+            return None;
+        }
+        // SAFETY: the table has MAX_HEAPS + 1 words.
+        let slot = unsafe { table.add(id) };
+        // SAFETY: mapped for ever, zero or written by this module, and atomic.
+        Some(unsafe { &*slot })
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Nursery {
+    fn push(&mut self, heap: &'static Heap) {
+        heap.next_vacant.set(self.vacant);
+        self.vacant = Some(heap);
+    }
+
+    /// Takes over a vacant heap.
+    fn adopt(&mut self) -> Option<&'static Heap> {
+        let mut previous: Option<&'static Heap> = None;
+        let mut candidate = self.vacant;
+        for _ in 0..ADOPTION_TRIES {
+            let heap = candidate?;
+            if heap.owner.update(Owner::adopted).is_ok() {
+                let next = heap.next_vacant.take();
+                match previous {
+                    Some(previous) => previous.next_vacant.set(next),
+                    None => self.vacant = next,
+                }
+                return Some(heap);
+            }
+            previous = candidate;
+            candidate = heap.next_vacant.get();
+        }
+        None
+    }
+
+    fn place(&mut self, os: &dyn Os) -> Option<NonNull<Heap>> {
+        const STRIDE: usize = size_of::<Heap>().next_multiple_of(64);
+        if self.free_bytes < STRIDE {
+            self.free = Some(os.map(NURSERY_BYTES, PAGE_BYTES).ok()?);
+            self.free_bytes = NURSERY_BYTES;
+        }
+        let place = self.free?;
+        // SAFETY: STRIDE bytes are left in the mapping.
+        self.free = Some(unsafe { place.byte_add(STRIDE) });
+        self.free_bytes -= STRIDE;
+        Some(place.cast())
+    }
+}
+
+/// Rebuilds the list of vacant heaps in a forked child.
+pub(crate) fn relist(nursery: &mut Nursery, heaps: impl Iterator<Item = &'static Heap>) {
+    nursery.vacant = None;
+    for heap in heaps.filter(|heap| heap.owner.get() == Owner::Vacant) {
+        nursery.push(heap);
+    }
+}

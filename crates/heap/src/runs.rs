@@ -1,0 +1,120 @@
+//! Runs of units: taken from the page heap, entered in the page map, and given back.
+//!
+//! Called by `allocate` and `free` for medium blocks, by `refill` for slabs. Calls `page_heap` and `region`.
+
+use core::ptr;
+
+use mallow_ds::sync::Ordering;
+use mallow_trace::Counter;
+
+use crate::allocator::Allocator;
+use crate::chunk::{End, Wish};
+use crate::config::{CHUNK_UNITS, RESERVATION_SHARE, UNIT_BYTES};
+use crate::heap::{Heap, OWNER_SHIFT};
+use crate::page_heap::{self, Run};
+use crate::region::{self, Region};
+use crate::slab::Slab;
+
+impl Allocator {
+    /// Takes units from the page heap and enters them in the page map: for a slab of `heap`, or for one medium block.
+    pub(crate) fn take_run(&'static self, heap: &'static Heap, wish: Wish) -> Option<(&'static Slab, Run)> {
+        let run = self.try_take_run(wish).or_else(|| {
+            // Before giving up, free memory that is kept elsewhere is given up: it may be what a limit is short of.
+            self.reclaim(heap, wish.units as usize * UNIT_BYTES).then(|| self.try_take_run(wish)).flatten()
+        })?;
+        let heap_id = if wish.end == End::Low { heap.id() } else { 0 };
+        let units = wish.units;
+        // SAFETY: committed units that were just handed out to us.
+        unsafe { self.os().reuse(run.start, units as usize * UNIT_BYTES) };
+        let address = run.start.as_ptr().expose_provenance();
+        let region = self.region_of(address)?;
+        let slab = region.slab(region.unit_at(address));
+        enter(region, slab, address, units, heap_id);
+        Some((slab, run))
+    }
+
+    fn try_take_run(&'static self, wish: Wish) -> Option<Run> {
+        let mut page_heap = self.page_heap();
+        let run = page_heap.take(self.os(), &self.counters, wish, || self.add_region())?;
+        self.raise_limit();
+        Some(run)
+    }
+
+    /// Returns all that is free to the operating system, because it has refused `bytes`. False if there is no hope.
+    pub(crate) fn reclaim(&'static self, heap: &'static Heap, bytes: usize) -> bool {
+        // More than everything that we ever took will not become free by giving all of it back.
+        let all = self.counters.get(Counter::CommittedBytes) + self.counters.get(Counter::HeapBytes);
+        if bytes as u64 > all {
+            return false;
+        }
+        self.trim(heap, 0);
+        self.page_heap().retire_free_chunks(self.os(), &self.counters);
+        true
+    }
+
+    /// Says whether frees into `slab`, which belongs to `heap_id`, may take the fast path.
+    ///
+    /// A slab with purged pages is entered without an owner, so that each free takes the slow path, which knows that
+    /// there is no live block on a bare page.
+    pub(crate) fn set_frees_fast(&self, slab: &'static Slab, fast: bool) {
+        if let Some(region) = self.region_of(slab.start()) {
+            let heap_id = if fast { slab.heap_id() } else { 0 };
+            enter(region, slab, slab.start(), slab.units(), heap_id);
+        }
+    }
+
+    /// Gives a slab's or a run's units back to the page heap; false if somebody else did.
+    pub(crate) fn give_back_run(&'static self, slab: &'static Slab) -> bool {
+        let Some(region) = self.region_of(slab.start()) else { return false };
+        let unit = region.unit_at(slab.start());
+        // ORDERING: of two threads that free the same run, one finds the entry gone.
+        if region.entry(unit).swap(0, Ordering::Relaxed) == 0 {
+            return false;
+        }
+        for unit in unit + 1..unit + slab.units() as usize {
+            region.entry(unit).store(0, Ordering::Relaxed);
+        }
+        let units = slab.units();
+        slab.close(self.os());
+        let first = u32::try_from(unit % CHUNK_UNITS as usize).unwrap_or(0);
+        self.page_heap().give_back(&self.counters, region.chunk_of(unit), first, units);
+        true
+    }
+
+    /// Reserves another region. Under the page heap's lock.
+    fn add_region(&self) -> Option<&'static Region> {
+        let rungs = page_heap::first_rung(self.os().address_space_limit(), RESERVATION_SHARE);
+        let (region, bytes) =
+            rungs.iter().find_map(|bytes| Some((Region::reserve(self.os(), *bytes).ok()?, *bytes)))?;
+        self.counters.add(Counter::ReservedBytes, region.reserved_bytes());
+        self.counters.add(Counter::CommittedBytes, region.committed_units() * UNIT_BYTES);
+        if self.first_region.load(Ordering::Relaxed) == 0 {
+            self.map.store(region.page_map().as_ptr().expose_provenance() as u64, Ordering::Relaxed);
+            self.base.store(region.base() as u64, Ordering::Relaxed);
+            // ORDERING: Release: who finds the region finds it written.
+            self.first_region.store(ptr::from_ref(region).expose_provenance() as u64, Ordering::Release);
+        } else {
+            let _large = self.large.cache.lock();
+            self.large.directory.enter_region(self.os(), region, bytes).ok()?;
+        }
+        Some(region)
+    }
+
+    /// Lets look-ups see the units that were committed last.
+    fn raise_limit(&self) {
+        if let Some(region) = self.first_region() {
+            // ORDERING: Release: the page map is committed up to there.
+            self.limit.store(region.committed_units() as u64, Ordering::Release);
+        }
+    }
+}
+
+/// Enters `units` units from `address` in the page map.
+fn enter(region: &Region, slab: &'static Slab, address: usize, units: u32, heap_id: u16) {
+    let entry = u64::from(heap_id) << OWNER_SHIFT | region::letter_of(slab);
+    let unit = region.unit_at(address);
+    for unit in unit..unit + units as usize {
+        // ORDERING: who looks an address up got it from us, directly or through other threads.
+        region.entry(unit).store(entry, Ordering::Relaxed);
+    }
+}

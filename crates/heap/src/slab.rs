@@ -1,0 +1,383 @@
+//! Slabs: runs of units cut into blocks of one size class.
+//!
+//! ```text
+//!  start                                                     start + units * 16 KiB
+//!  | block 0 | block 1 | block 2 | ...            | block n-1 | tail |
+//!  |  page 0     |  page 1 (bare)  |  page 2  | ...
+//! ```
+//!
+//! The metadata lies out of line, one 64-byte line per slab, and is never unmapped, so it is used through
+//! `&'static Slab` with cells. It belongs to whoever owns the slab's heap; only `mark`, `reciprocal`, `kind`, `units`
+//! and `heap_id`, which do not change while a block is live, are read by others.
+//!
+//! # Counts
+//!
+//! `used = countdown + withheld` blocks are outstanding: handed to a thread's list or to the program. `carved - used`
+//! are on `local`. `free` decrements `countdown` and asks for help at zero: an ordinary slab is then empty; a full
+//! slab (in no bin) had all but one withheld, so its first freed block is noticed.
+//!
+//! # Not here
+//!
+//! Carving and purging (`pages`), which slab is used next (`bin`), blocks freed by other threads (`remote`), where units come from (`page_heap`).
+
+use core::cell::Cell;
+use core::fmt;
+use core::sync::atomic::compiler_fence;
+
+use mallow_ds::sync::Ordering;
+use mallow_sys::Os;
+use mallow_units::SizeClass;
+use mallow_units::page::PAGE_BYTES;
+use mallow_units::size_class;
+use mallow_units::word::{low_half, to_usize};
+
+use crate::block::{self, Block};
+use crate::config::{MAX_SLAB_PAGES, UNIT_BYTES};
+
+use core::ptr::NonNull;
+
+/// What the units that a metadata line stands for are used as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Kind {
+    /// Free, or in the middle of a run.
+    Nothing = 0,
+    /// A slab of small blocks.
+    Slab = 1,
+    /// One medium block.
+    Run = 2,
+}
+
+/// The metadata of a slab or of a run. All-zero bytes are the metadata of nothing.
+#[repr(C, align(64))]
+pub struct Slab {
+    pub(crate) local: Cell<*mut Block>,
+    countdown: Cell<u32>,
+    withheld: Cell<u16>,
+    /// `used` when it was last entered into the heap's statistics.
+    counted: Cell<u16>,
+    /// The address of the first unit, and above it the number of this life of the line.
+    pub(crate) mark: Cell<u64>,
+    pub(crate) reciprocal: Cell<u64>,
+    pub(crate) next: Cell<Option<&'static Self>>,
+    pub(crate) previous: Cell<Option<&'static Self>>,
+    pub(crate) bare: Cell<u32>,
+    pub(crate) carved: Cell<u16>,
+    heap_id: Cell<u16>,
+    class: Cell<u8>,
+    kind: Cell<Kind>,
+    units: Cell<u8>,
+    pub(crate) flags: Cell<u8>,
+    /// `used` at the last look for pages to purge.
+    looked_at: Cell<u16>,
+}
+
+const _: () = assert!(size_of::<Slab>() == 64);
+
+/// Bits of an address.
+const ADDRESS_BITS: u32 = 48;
+
+// SAFETY: cells are only touched by the owner of the slab's heap (`mallow_ds::owner` hands that right on with
+// acquire and release), and the fields that others read do not change while they may.
+unsafe impl Sync for Slab {}
+
+/// All bare pages read as zero.
+pub(crate) const ZERO: u8 = 1;
+/// In a bin.
+const LISTED: u8 = 2;
+/// Pages were returned to the kernel since the slab was opened.
+pub(crate) const PURGED: u8 = 4;
+/// Looked through for free pages since the count of outstanding blocks changed.
+const TRIED: u8 = 8;
+
+/// Blocks that leave a slab for a thread's list.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch {
+    /// The first block; the chain ends with null.
+    pub first: *mut Block,
+    /// How many there are.
+    pub block_count: u32,
+    /// Whether everything but the first two words of each block is zero.
+    pub is_zero: bool,
+}
+
+impl Slab {
+    /// Makes the line stand for a slab of `class`; `is_zero` if its memory reads as zero.
+    pub fn open(&self, start: NonNull<u8>, units: u32, class: SizeClass, heap_id: u16, is_zero: bool) {
+        self.stand_for(Kind::Slab, start, units, heap_id);
+        self.class.set(to_u8(class.index()));
+        self.reciprocal.set(class.reciprocal());
+        self.local.set(block::NONE);
+        self.set_used(0);
+        self.counted.set(0);
+        self.carved.set(0);
+        self.flags.set(if is_zero { ZERO } else { 0 });
+        self.looked_at.set(0);
+        let covered = (self.capacity() as usize * class.block_bytes()).div_ceil(PAGE_BYTES);
+        self.bare.set(if covered >= MAX_SLAB_PAGES { u32::MAX } else { (1 << covered) - 1 });
+    }
+
+    /// Makes the line stand for one medium block.
+    pub fn open_run(&self, start: NonNull<u8>, units: u32) {
+        self.stand_for(Kind::Run, start, units, 0);
+    }
+
+    fn stand_for(&self, kind: Kind, start: NonNull<u8>, units: u32, heap_id: u16) {
+        // A life never has number 0, so a mark is never an address that a program could hold.
+        let life = (self.mark.get() >> ADDRESS_BITS) + 1;
+        let life = if life >> (u64::BITS - ADDRESS_BITS) == 0 { life } else { 1 };
+        self.mark.set(life << ADDRESS_BITS | start.expose_provenance().get() as u64);
+        self.kind.set(kind);
+        self.units.set(to_u8(units as usize));
+        self.heap_id.set(heap_id);
+    }
+
+    /// Makes the line stand for nothing; its units are all usable again.
+    pub fn close(&self, os: &dyn Os) {
+        if self.kind() == Kind::Slab && self.flags.get() & PURGED != 0 {
+            // SAFETY: the slab's own units, which the page heap committed.
+            unsafe { os.reuse(self.pointer(0), self.bytes()) };
+        }
+        self.kind.set(Kind::Nothing);
+    }
+
+    /// What the line stands for.
+    pub fn kind(&self) -> Kind {
+        self.kind.get()
+    }
+    /// The address of the first unit.
+    pub fn start(&self) -> usize {
+        to_usize(self.mark.get() & ((1 << ADDRESS_BITS) - 1))
+    }
+    /// How far into the slab `address` is. Wrong for addresses 4 GiB away; a slab is far shorter.
+    #[inline(always)]
+    fn offset_of(&self, address: usize) -> u64 {
+        u64::from(low_half(address as u64).wrapping_sub(low_half(self.mark.get())))
+    }
+    /// Length in units.
+    pub fn units(&self) -> u32 {
+        u32::from(self.units.get())
+    }
+    /// Length in bytes.
+    pub fn bytes(&self) -> usize {
+        self.units() as usize * UNIT_BYTES
+    }
+    /// The id of the heap that the slab belongs to.
+    pub fn heap_id(&self) -> u16 {
+        self.heap_id.get()
+    }
+    /// The size class of its blocks.
+    pub fn class(&self) -> SizeClass {
+        SizeClass::at(usize::from(self.class.get())).unwrap_or(SizeClass::SMALLEST)
+    }
+    /// Bytes in each of its blocks.
+    pub fn block_bytes(&self) -> usize {
+        self.class().block_bytes()
+    }
+    /// The mark of its free blocks: another one in each life of the line, so that a stale mark in memory that was never
+    /// written since is not taken for this slab's.
+    #[inline(always)]
+    pub fn mark(&self) -> u64 {
+        self.mark.get()
+    }
+    /// Blocks outstanding.
+    pub fn used(&self) -> u32 {
+        // Wraps if this process was forked while a free had counted down to zero and not said so yet.
+        self.countdown.get().wrapping_add(u32::from(self.withheld.get()))
+    }
+    /// Blocks that were carved and not purged.
+    pub fn carved(&self) -> u32 {
+        u32::from(self.carved.get())
+    }
+    /// Blocks that fit.
+    pub fn capacity(&self) -> u32 {
+        to_u32(size_class::quotient(self.reciprocal.get(), self.bytes() as u64))
+    }
+    /// Whether it has a block to hand out.
+    pub fn has_room(&self) -> bool {
+        !self.local.get().is_null() || self.bare.get() != 0
+    }
+    /// Whether it is in a bin.
+    pub fn is_listed(&self) -> bool {
+        self.flags.get() & LISTED != 0
+    }
+    /// Notes whether it is in a bin.
+    pub fn set_listed(&self, listed: bool) {
+        self.flags.set(if listed { self.flags.get() | LISTED } else { self.flags.get() & !LISTED });
+    }
+
+    pub(crate) fn set_used(&self, used: u32) {
+        self.countdown.set(used);
+        self.withheld.set(0);
+    }
+
+    /// The change of `used` since the last call, for statistics: `(blocks handed out, blocks come home)`.
+    pub fn count(&self, handed_out: u32) -> (u32, u32) {
+        let home = u32::from(self.counted.get()) + handed_out - self.used();
+        self.counted.set(to_u16(self.used()));
+        (handed_out, home)
+    }
+
+    /// Whether `address` is the start of a block of this slab, used or free.
+    #[inline(always)]
+    pub fn is_block_start(&self, address: usize) -> bool {
+        size_class::divides(self.reciprocal.get(), self.offset_of(address))
+    }
+
+    /// The number of the block that `address` lies in.
+    pub fn block_index(&self, address: usize) -> u32 {
+        to_u32(size_class::quotient(self.reciprocal.get(), self.offset_of(address)))
+    }
+
+    /// Takes back one block from its owner's thread; true if the owner has to look at the slab.
+    ///
+    /// # Safety
+    ///
+    /// 1. `block` is an outstanding block of this slab, not used by anyone any more.
+    /// 2. The caller owns the slab's heap.
+    #[inline(always)]
+    pub unsafe fn push_local(&self, block: *mut Block) -> bool {
+        // SAFETY: the block is the caller's to give (1).
+        unsafe { block::set_mark(block, self.mark()) };
+        // SAFETY: as above.
+        unsafe { block::set_next(block, self.local.get()) };
+        let countdown = self.countdown.get().wrapping_sub(1);
+        self.countdown.set(countdown);
+        // ORDERING: a child that was forked between the two stores must find too few blocks on the list, which loses one,
+        // and not too many, which would hand the slab out while a block is in use. It sees memory in program order.
+        compiler_fence(Ordering::SeqCst);
+        self.local.set(block);
+        countdown == 0
+    }
+
+    /// Takes back a chain of `block_count` blocks that other threads freed.
+    ///
+    /// # Safety
+    ///
+    /// 1. The chain holds exactly that many outstanding blocks of this slab, marked as free.
+    /// 2. The caller owns the slab's heap.
+    pub unsafe fn push_chain(&self, first: *mut Block, block_count: u32) {
+        if !self.local.get().is_null() {
+            let mut last = first;
+            for _ in 1..block_count {
+                // SAFETY: the chain is ours now and this long (1).
+                last = unsafe { block::next(last) };
+            }
+            // SAFETY: the chain is ours now (1).
+            unsafe { block::set_next(last, self.local.get()) };
+        }
+        self.local.set(first);
+        self.set_used(self.used() - block_count);
+    }
+
+    /// Hands out the blocks on the local list, `most` of them at most.
+    pub fn take_local(&self, most: u32) -> Option<Batch> {
+        let first = self.local.get();
+        if first.is_null() {
+            return None;
+        }
+        let listed = self.carved() - self.used();
+        let block_count = if listed <= most {
+            self.local.set(block::NONE);
+            listed
+        } else {
+            let mut last = first;
+            for _ in 1..most {
+                // SAFETY: free blocks of ours, fewer than are on the list.
+                last = unsafe { block::next(last) };
+            }
+            // SAFETY: as above.
+            self.local.set(unsafe { block::next(last) });
+            // SAFETY: as above; `last` leaves with the batch.
+            unsafe { block::set_next(last, block::NONE) };
+            most
+        };
+        self.set_used(self.used() + block_count);
+        Some(Batch { first, block_count, is_zero: false })
+    }
+
+    /// The slab has nothing left to hand out: it leaves its bin, and the next free is to be noticed.
+    pub fn become_full(&self) {
+        let used = self.used();
+        debug_assert!(used > 0, "a slab without free and without outstanding blocks");
+        self.countdown.set(1);
+        self.withheld.set(to_u16(used - 1));
+    }
+
+    /// The slab was full and is so no more: all its outstanding blocks count again.
+    pub fn become_available(&self) {
+        self.set_used(self.used());
+    }
+
+    /// Whether nothing has changed since the last look, so that free pages are not about to be used again.
+    ///
+    /// True at most once until the count of outstanding blocks changes: what could go then has gone.
+    pub fn is_idle(&self) -> bool {
+        let used = to_u16(self.used());
+        let tried = self.flags.get() & TRIED != 0;
+        if self.looked_at.replace(used) != used {
+            self.flags.set(self.flags.get() & !TRIED);
+            return false;
+        }
+        self.flags.set(self.flags.get() | TRIED);
+        !tried
+    }
+
+    pub(crate) fn pointer(&self, offset: usize) -> NonNull<u8> {
+        let pointer = core::ptr::with_exposed_provenance_mut(self.start() + offset);
+        NonNull::new(pointer).unwrap_or(NonNull::dangling())
+    }
+
+    /// Checks the counts against each other and the list.
+    ///
+    /// # Panics
+    ///
+    /// If they contradict each other.
+    pub fn check(&self) {
+        assert!(self.kind() == Kind::Slab, "a slab in a bin is a slab");
+        assert!(self.used() <= self.carved() && self.carved() <= self.capacity(), "counts out of order");
+        let mut length = 0;
+        let mut block = self.local.get();
+        while !block.is_null() {
+            assert!(self.is_block_start(block.addr()), "a listed block is a block");
+            assert!(
+                self.pages_of(self.block_index(block.addr())) & self.bare.get() == 0,
+                "a listed block lies on no bare page"
+            );
+            // SAFETY: a block on the local list is free.
+            assert!(unsafe { block::has_mark(block, self.mark()) }, "a listed block is marked");
+            length += 1;
+            // SAFETY: as above.
+            block = unsafe { block::next(block) };
+        }
+        assert!(length == self.carved() - self.used(), "the list is as long as the counts say");
+    }
+}
+
+impl fmt::Debug for Slab {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slab")
+            .field("start", &format_args!("{:#x}", self.start()))
+            .field("kind", &self.kind())
+            .field("units", &self.units())
+            .field("block_bytes", &self.block_bytes())
+            .field("used", &self.used())
+            .finish_non_exhaustive()
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "block and unit counts of a slab; config proves the limits"
+)]
+const fn to_u8(count: usize) -> u8 {
+    count as u8
+}
+#[expect(clippy::cast_possible_truncation, reason = "block counts of a slab are at most 8,192")]
+pub(crate) const fn to_u16(count: u32) -> u16 {
+    count as u16
+}
+#[expect(clippy::cast_possible_truncation, reason = "block numbers of a slab are at most 8,192")]
+pub(crate) const fn to_u32(count: u64) -> u32 {
+    count as u32
+}
