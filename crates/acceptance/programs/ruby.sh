@@ -1,0 +1,5 @@
+#!/bin/bash
+# Ruby: see ruby.rb.
+source "${0%/*}/prelude.sh"
+needs ruby
+status_of ruby "$here/ruby.rb"

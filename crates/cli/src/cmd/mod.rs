@@ -1,0 +1,3 @@
+//! The verbs of the command, one per file.
+
+pub(crate) mod run;

@@ -1,0 +1,44 @@
+//! `mallow run`: starts a program on the allocator and sums up what it used.
+//!
+//! Looks the program over first, because a loader that cannot or will not preload a library says nothing
+//! about it.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+
+use crate::args::Run;
+use crate::child::{Child, Ending};
+use crate::environment::Environment;
+use crate::library;
+use crate::program::Program;
+use crate::segment::Segment;
+use crate::summary::{Counters, Paint, Summary};
+
+/// Runs the program to its end.
+pub(crate) fn run(options: &Run) -> anyhow::Result<Ending> {
+    let (name, arguments) = options.command();
+    let program = Program::find(name)?;
+    let library = library::install()?;
+    let segment = Segment::create()?;
+    let environment = Environment::inherited().with_preload(&library).with_option("segment", &segment.path());
+    let arguments = program.leading_arguments().chain(arguments.iter().map(OsString::as_os_str));
+    let (ending, usage) = Child::spawn(program.executable(), arguments, &environment)?.wait()?;
+    if !options.quiet {
+        let summary = Summary {
+            program: &name.display().to_string(),
+            ending,
+            usage,
+            counters: Counters::read(&segment),
+        };
+        // The program has run and its status counts more than a summary that nobody can read.
+        let _ = io::stderr().write_all(summary.render(options.stats, paint()).as_bytes());
+    }
+    Ok(ending)
+}
+
+/// Returns colour if standard error is a terminal and `NO_COLOR` does not forbid it.
+fn paint() -> Paint {
+    let is_forbidden = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if io::stderr().is_terminal() && !is_forbidden { Paint::Colour } else { Paint::Plain }
+}

@@ -1,0 +1,49 @@
+//! The command from outside: what people and shells see of `mallow`.
+//!
+//! One file per promise. A test that cannot run on this machine is reported as ignored, and says why on
+//! standard error.
+
+#![expect(clippy::print_stderr, reason = "the reason why a test is skipped is for people")]
+
+mod command;
+mod counts;
+mod elf;
+mod endings;
+mod help;
+mod library;
+mod refusals;
+mod signals;
+mod surroundings;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+/// Makes tests of functions, named as they are.
+macro_rules! trials {
+    ($($name:ident),* $(,)?) => {
+        vec![$(libtest_mimic::Trial::test(stringify!($name), || { $name(); Ok(()) })),*]
+    };
+}
+use trials;
+
+/// Marks a test as ignored if there is a reason why it cannot run here.
+fn unless(obstacle: Option<&str>, trial: Trial) -> Trial {
+    if let Some(reason) = obstacle {
+        eprintln!("skipped: {}: {reason}", trial.name());
+    }
+    trial.with_ignored_flag(obstacle.is_some())
+}
+
+fn main() -> ExitCode {
+    let suites = [
+        help::trials(),
+        refusals::trials(),
+        endings::trials(),
+        signals::trials(),
+        surroundings::trials(),
+        library::trials(),
+        counts::trials(),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), suites.into_iter().flatten().collect()).exit_code()
+}
