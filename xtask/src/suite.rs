@@ -38,6 +38,7 @@ const STEPS: &[Step] = &[
     script("ci/shuttle.sh"),
     script("ci/tiny.sh"),
     script("ci/sanitize.sh"),
+    script("ci/instructions.sh"),
 ];
 
 /// Runs every step; returns whether all succeeded.
