@@ -229,7 +229,7 @@ static inline void figure(const char *name, double value, const char *unit) {
     if (path == NULL)
         return;
     char line[128];
-    int length = snprintf(line, sizeof line, "%s %.6g %s\n", name, value, unit);
+    int length = snprintf(line, sizeof line, "%s %.9g %s\n", name, value, unit);
     int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (file < 0 || write(file, line, (size_t)length) != length)
         fail("the figure %s cannot be written to %s: %s", name, path, strerror(errno));

@@ -31,8 +31,10 @@ int main(int argc, char **argv) {
     uint64_t sum = 0;
     for (size_t i = 0; i < n_threads + n_lanes; i++) {
         size_t lane = i % n_lanes;
-        if (i >= n_lanes && i - n_lanes < n_threads)
-            sum += tasks[lane].sum + free_stamped(join(threads[lane]), STEP);
+        if (i >= n_lanes && i - n_lanes < n_threads) {
+            sum += free_stamped(join(threads[lane]), STEP);
+            sum += tasks[lane].sum;
+        }
         if (i < n_threads) {
             tasks[lane].seed = i;
             threads[lane] = start_thread(serve, &tasks[lane], STACK_BYTES);
