@@ -1,4 +1,5 @@
-# Assembly without addresses, for golden.sh: reads the section headers of a library, then the listing of one function.
+# Assembly without addresses, for golden.sh: reads the section headers of a library, then the listing of one
+# function.
 
 function padded(address) { return substr("0000000000000000" address, length(address) + 1) }
 

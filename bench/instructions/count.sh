@@ -1,9 +1,10 @@
 #!/bin/sh
 # Counts the instructions of an allocator's hot paths with callgrind: count.sh LIBRARY.
 #
-# Prints one line per path: its name and the instructions of one call, from the first of the exported function to its
-# return, both included; for a pair, of both calls. paths.c says how they are measured. The figures depend on the library
-# alone, so they can be compared between machines: tabs separate, and baseline.txt has the committed ones.
+# Prints one line per path: its name and the instructions of one call, from the first of the exported function to
+# its return, both included; for a pair, of both calls. paths.c says how they are measured. The figures depend on
+# the library alone, so they can be compared between machines: tabs separate, and baseline.txt has the committed
+# ones.
 set -eu
 
 fail() {

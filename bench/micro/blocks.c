@@ -1,4 +1,4 @@
-/* Blocks that come and go on one thread: one at a time or a hundred held, by malloc, by calloc, and by C++'s operators. */
+/* Blocks that come and go on one thread, alone or a hundred at a time: malloc, calloc, and C++'s operators. */
 #include "micro.h"
 
 #include <stdint.h>
@@ -76,7 +76,11 @@ static void measure_size(size_t bytes, size_t touched) {
     static const struct {
         const char *name;
         benchmark *run;
-    } pairs[] = {{"malloc", malloc_and_free}, {"calloc", calloc_and_free}, {"new and sized delete", new_and_sized_delete}};
+    } pairs[] = {
+        {"malloc", malloc_and_free},
+        {"calloc", calloc_and_free},
+        {"new and sized delete", new_and_sized_delete},
+    };
     static const struct {
         const char *name;
         void (*set)(struct blocks *);

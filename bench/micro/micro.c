@@ -1,12 +1,12 @@
 /* Nanoseconds per operation of the allocator in this process, which is the preloaded one: micro [TEXT].
  *
- * Prints one line per benchmark, "NAME<tab>NANOSECONDS"; with TEXT, those alone that have it in their names. Each is
- * repeated for some milliseconds, and the best repetition counts: whatever else runs on a machine only ever adds.
- * run.sh starts this with one allocator after the other and makes a table. A block that is "touched" has one byte
- * written in each page.
+ * Prints one line per benchmark, "NAME<tab>NANOSECONDS"; with TEXT, those alone that have it in their names. Each
+ * is repeated for some milliseconds, and the best repetition counts: whatever else runs on a machine only ever
+ * adds. run.sh starts this with one allocator after the other and makes a table. A block that is "touched" has one
+ * byte written in each page.
  *
- * If LD_PRELOAD is set, its first library must be the one that malloc comes from: the dynamic loader only warns about a
- * library that it cannot load.
+ * If LD_PRELOAD is set, its first library must be the one that malloc comes from: the dynamic loader only warns
+ * about a library that it cannot load.
  */
 #define _GNU_SOURCE
 #include "micro.h"

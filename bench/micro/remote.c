@@ -1,7 +1,7 @@
 /* Blocks that one thread allocates and another frees, handed over by ones or by 64 through a ring.
  *
- * The ring has its share in each figure, the same for every allocator. With another load on the machine, figures are of
- * the scheduler more than of the allocator.
+ * The ring has its share in each figure, the same for every allocator. With another load on the machine, figures
+ * are of the scheduler more than of the allocator.
  */
 #include "micro.h"
 

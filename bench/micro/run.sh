@@ -1,10 +1,11 @@
 #!/bin/sh
 # Nanoseconds per operation, allocator by allocator: run.sh [--only TEXT] [ROUNDS] [NAME[=LIBRARY]]...
 #
-# Runs micro with each allocator in turn, ROUNDS (5) times over, and prints a table of the best figures. The fastest of a
-# line is marked with a star, and so is what is within 1 % of it. NAME alone is mallow, glibc, or a peer that bench/peers can
-# build; without any, all of them. NAME=LIBRARY is any other library that replaces malloc when it is preloaded.
-# --only limits the lines to those that have TEXT in their names. The table goes to standard output, progress to standard error.
+# Runs micro with each allocator in turn, ROUNDS (5) times over, and prints a table of the best figures. The
+# fastest of a line is marked with a star, and so is what is within 1 % of it. NAME alone is mallow, glibc, or a
+# peer that bench/peers can build; without any, all of them. NAME=LIBRARY is any other library that replaces malloc
+# when it is preloaded. --only limits the lines to those that have TEXT in their names. The table goes to standard
+# output, progress to standard error.
 set -eu
 
 fail() {
@@ -66,13 +67,12 @@ environment_of() {
             gsub(/"/, "")
             gsub(/ *, */, "\n")
             gsub(/ *= */, "=")
-            # The value may have an equals sign, whose spaces it never had.
             print
         }' "$peers/peers.toml"
 }
 
-# -fno-builtin: the compiler may leave out a malloc whose block is freed at once. The C++ library is for glibc, which has no
-# operators.
+# Without -fno-builtin, the compiler may leave out a malloc whose block is freed at once. The C++ library is for
+# glibc, which has no operators.
 "$CC" -O2 -Wall -Wextra -fno-builtin -pthread -o "$scratch/micro" "$here"/*.c -Wl,--no-as-needed -lstdc++
 "$CC" -O2 -static -o "$scratch/runner" "$root/bench/runner/runner.c"
 for allocator in "$@"; do
