@@ -89,6 +89,7 @@ if [ -n "$crate" ]; then
 fi
 cd "$scratch"
 build >version 2>log
+nm --dynamic --defined-only lib.so | grep -q ' malloc$' || fail "what was built for $name has no malloc"
 mv lib.so "$out/lib$name.so"
 mv version "$out/$name.version"
 echo "$key" >"$out/$name.key"

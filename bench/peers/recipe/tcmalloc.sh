@@ -8,7 +8,7 @@ crate=libtcmalloc-sys
 
 build() {
     grep --only-matching '"c_src/[^"]*\.\(cc\|S\)"' "$source/build.rs" | tr -d '"' |
-        sed '/c_src\/malloc_bridge.cc/d; /c_src\/malloc_extension_bridge.cc/d; $a c_src/tcmalloc/tcmalloc/tcmalloc.cc' |
+        sed '/malloc_extension_bridge.cc/d; s|malloc_bridge.cc|tcmalloc/tcmalloc/tcmalloc.cc|' |
         sed "s|^|$source/|" |
         compile_each "$CXX" -g -O2 -DNDEBUG -std=gnu++17 -fPIC -fno-omit-frame-pointer -fstack-protector \
             -ffunction-sections -fdata-sections -fno-canonical-system-headers -w \
