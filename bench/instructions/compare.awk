@@ -29,6 +29,6 @@ END {
         if (!(path in counted)) complain(path " is in the baseline, but was not counted")
     if (complaints == "") exit
     printf "%s", complaints
-    print "instructions: if that is meant, ci/instructions.sh --write changes the baseline; only an editor changes a bar"
+    print "instructions: if that is meant, ci/instructions.sh --write changes the baseline, though never a bar"
     exit 1
 }
