@@ -1,39 +1,28 @@
-    mov rax, rdi
-    lea rdi, [ROOT]
-    mov rcx, QWORD PTR [.got]
-    add rdi, QWORD PTR fs:[rcx]
-    mov rdx, QWORD PTR [ROOT]
-    mov rcx, rax
-    sub rcx, rdx
+    mov rax, QWORD PTR [.got]
+    mov rcx, rdi
+    sub rcx, QWORD PTR fs:[rax+0x8]
     shr rcx, 0xe
-    mov rdx, QWORD PTR [ROOT]
-    cmp rcx, rdx
-    jae L1
-    mov rdx, QWORD PTR [ROOT]
+    cmp rcx, QWORD PTR fs:[rax+0x10]
+    jae L2
+    mov rdx, QWORD PTR fs:[rax+0x18]
     mov rsi, QWORD PTR [rdx+rcx*8]
-    xor rsi, QWORD PTR [rdi]
-    je L1
-    mov rcx, rsi
-    shr rcx, 0x30
-    jne L1
-    mov rcx, QWORD PTR [rsi+0x10]
-    mov rdx, QWORD PTR [rsi+0x18]
-    mov r8d, eax
-    sub r8d, ecx
-    imul r8, rdx
-    cmp r8, rdx
-    jae L1
-    cmp QWORD PTR [rax+0x8], rcx
-    je L1
-    mov QWORD PTR [rax+0x8], rcx
-    mov rcx, QWORD PTR [rsi]
-    mov QWORD PTR [rax], rcx
-    dec DWORD PTR [rsi+0x8]
-    mov QWORD PTR [rsi], rax
-    je L2
+    cmp si, WORD PTR fs:[rax+0x20]
+    jne L2
+    shr rsi, 0x10
+    mov rax, QWORD PTR [rsi+0x10]
+    cmp QWORD PTR [rdi+0x8], rax
+    je free_slow
+    mov QWORD PTR [rdi+0x8], rax
+    mov rax, QWORD PTR [rsi]
+    mov QWORD PTR [rdi], rax
+    sub QWORD PTR [rsi+0x8], rdi
+    mov QWORD PTR [rsi], rdi
+    jbe L1
     ret
 L1:
-    mov rdi, rax
-    jmp free_slow
+    mov rax, QWORD PTR [.got]
+    lea rdi, [ROOT]
+    add rdi, QWORD PTR fs:[rax]
+    jmp look_after
 L2:
-    jmp free_counted_down
+    jmp free_slow

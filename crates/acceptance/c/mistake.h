@@ -1,5 +1,5 @@
-/* Mistakes, each made in a child of its own: it must be aborted, and say one line that names the pointer and
- * what it is. */
+/* Mistakes, each made in a child of its own: it must be aborted, at the latest when it exits, and say one line that
+ * names the pointer and what it is. */
 #ifndef MISTAKE_H
 #define MISTAKE_H
 
@@ -46,7 +46,7 @@ static inline int is_seen(const struct mistake *mistake) {
     if (child == 0) {
         dup2(ends[1], STDERR_FILENO);
         mistake->make();
-        _exit(0);
+        exit(0);
     }
     close(ends[1]);
     size_t length = 0;

@@ -6,7 +6,7 @@ use core::ptr::{self, NonNull};
 
 use mallow_units::bytes::MIB;
 use mallow_units::page::PAGE_BYTES;
-use mallow_units::size_class::{MAX_INDEXED_BYTES, QUANTUM, SMALL_INDEX};
+use mallow_units::size_class::MAX_INDEXED_BYTES;
 use mallow_units::{Align, SizeClass};
 
 use crate::allocator::Allocator;
@@ -24,11 +24,7 @@ impl Allocator {
     /// A block from the list of its size class; null if the list is empty or the request is not small.
     #[inline(always)]
     pub fn allocate_fast(&self, heap: &Heap, bytes: usize) -> *mut u8 {
-        if bytes <= MAX_INDEXED_BYTES {
-            heap.pop(usize::from(SMALL_INDEX[bytes.div_ceil(QUANTUM)])).cast()
-        } else {
-            ptr::null_mut()
-        }
+        if bytes <= MAX_INDEXED_BYTES { heap.pop(heap.class_for(bytes)).cast() } else { ptr::null_mut() }
     }
 
     /// A block of at least `bytes`, aligned to 16; null if there is no memory. The caller owns `heap`.
@@ -78,14 +74,14 @@ impl Allocator {
 
     /// The first block of a list, refilled if necessary.
     fn allocate_class(&'static self, heap: &'static Heap, class: SizeClass) -> *mut u8 {
-        let block = heap.pop(class.index());
+        let block = heap.pop(class);
         if !block.is_null() {
             return block.cast();
         }
         if !self.refill(heap, class) {
             return ptr::null_mut();
         }
-        heap.pop(class.index()).cast()
+        heap.pop(class).cast()
     }
 
     fn allocate_long(&'static self, heap: &'static Heap, bytes: usize, align: Align) -> Option<Long> {

@@ -23,10 +23,9 @@ use mallow_sys::lock::{Guard, Lock};
 use mallow_units::word::to_usize;
 
 use crate::block::Block;
-use crate::config::UNIT_SHIFT;
 use crate::counters::Counters;
 use crate::directory::{self, Large};
-use crate::heap::{Heap, OWNER_SHIFT};
+use crate::heap::Heap;
 use crate::large::LargeBlocks;
 use crate::options::Options;
 use crate::page_heap::PageHeap;
@@ -34,8 +33,9 @@ use crate::region::{Region, Remote};
 use crate::registry::Registry;
 use crate::slab::{Kind, Slab};
 
-/// The low bits of a page map entry: the address of the slab's metadata.
-const SLAB_MASK: u64 = (1 << OWNER_SHIFT) - 1;
+/// Bits of a page map entry below the address of the slab's metadata: the id of the heap that owns the slab, or 0 if frees have
+/// to take the slow path. They are the low bits because one 16-bit comparison tells whether a block is the thread's own.
+pub(crate) const OWNER_BITS: u32 = u16::BITS;
 
 /// All that the heaps share.
 #[repr(C)]
@@ -44,12 +44,6 @@ pub struct Allocator {
     pub empty: Heap,
     /// The heap of every thread that is past its last destructor.
     pub exited: Heap,
-    /// Address of unit 0 of the first region, 0 before there is one.
-    pub(crate) base: AtomicU64,
-    /// Committed units of the first region.
-    pub(crate) limit: AtomicU64,
-    /// Address of the first region's page map.
-    pub(crate) map: AtomicU64,
     /// Address of the first region.
     pub(crate) first_region: AtomicU64,
     os: &'static dyn Os,
@@ -89,9 +83,6 @@ impl Allocator {
         Self {
             empty: Heap::empty(),
             exited: Heap::empty(),
-            base: AtomicU64::new(0),
-            limit: AtomicU64::new(0),
-            map: AtomicU64::new(0),
             first_region: AtomicU64::new(0),
             os,
             page_heap: Lock::new(PageHeap::new()),
@@ -174,28 +165,6 @@ impl Allocator {
             Kind::Nothing => Place::Nothing,
         }
     }
-
-    /// The slab of this heap that `address` is in, by the shortest way; `None` for everything else.
-    #[inline(always)]
-    pub(crate) fn local_slab(&self, heap: &Heap, address: usize) -> Option<&'static Slab> {
-        // ORDERING: Relaxed: a live block's region was set up before the block was handed out.
-        let unit = address.wrapping_sub(to_usize(self.base.load(Ordering::Relaxed))) >> UNIT_SHIFT;
-        if unit as u64 >= self.limit.load(Ordering::Relaxed) {
-            return None;
-        }
-        let map = ptr::with_exposed_provenance::<AtomicU64>(to_usize(self.map.load(Ordering::Relaxed)));
-        // SAFETY: the map has an entry for each unit below the limit.
-        let entry = unsafe { map.add(unit) };
-        // SAFETY: committed, and atomic.
-        let entry = unsafe { (*entry).load(Ordering::Relaxed) };
-        let slab = entry ^ heap.tag();
-        if slab >> OWNER_SHIFT != 0 {
-            return None;
-        }
-        let slab = ptr::with_exposed_provenance::<Slab>(to_usize(slab));
-        // SAFETY: an entry with a heap's tag was written by `enter`, together with a slab's address.
-        Some(unsafe { &*slab })
-    }
 }
 
 impl fmt::Debug for Allocator {
@@ -204,10 +173,9 @@ impl fmt::Debug for Allocator {
     }
 }
 
-/// The slab that the low bits of a page map entry stand for.
-#[inline(always)]
+/// The slab that a page map entry stands for.
 fn slab_in(entry: u64) -> Option<&'static Slab> {
-    let slab = ptr::with_exposed_provenance::<Slab>(to_usize(entry & SLAB_MASK));
+    let slab = ptr::with_exposed_provenance::<Slab>(to_usize(entry >> OWNER_BITS));
     // SAFETY: entries are written by `take_run` only, and metadata is never released.
     unsafe { slab.as_ref() }
 }

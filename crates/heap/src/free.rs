@@ -1,10 +1,8 @@
 //! Freeing: from a pointer to the list, batch, run or mapping that its block goes back to; and what a pointer must be.
 //!
-//! Called by `process`, `realloc` and tests. A block of the caller's own heap goes to its slab's list at once; everything else,
-//! and every mistake, takes the slow path.
-
-use mallow_units::page::PAGE_BYTES;
-use mallow_units::size_class::MAX_CLASS_BYTES;
+//! Called by `process`, `realloc` and tests. A block of the caller's own heap goes to its slab's list at once; everything else
+//! takes the slow path. Of the mistakes, the double free is seen at once by its mark; a pointer into the middle of a block is seen
+//! by the slow path, or, on the fast one, before its list is used (`docs/decisions/0001-misuse-is-checked-at-free.md`).
 
 use crate::allocator::{Allocator, Foreign, Place};
 use crate::block::{self, Block};
@@ -12,68 +10,32 @@ use crate::counters::Change;
 use crate::heap::Heap;
 use crate::misuse::{self, Pointer};
 use crate::slab::Slab;
+use crate::window::{OwnSlab, View};
 
 impl Allocator {
-    /// Frees the block at `pointer` if that is simple: a live block of a slab of `heap`. Returns whether it did.
+    /// Frees the block at `pointer` if that is simple: a block of a slab of the heap behind `view`. Returns whether it did.
     ///
     /// # Safety
     ///
     /// 1. If `pointer` is a live block, nobody uses it any more.
-    /// 2. The caller owns `heap`, or it belongs to no thread.
+    /// 2. The caller owns the heap behind `view`, which is what `heap` returns.
     #[inline(always)]
-    pub unsafe fn free_fast(&'static self, heap: &'static Heap, pointer: *mut u8) -> bool {
-        match self.local_slab(heap, pointer.addr()) {
-            // SAFETY: the caller's promises, passed on.
-            Some(slab) if slab.is_block_start(pointer.addr()) => unsafe {
-                self.push_free(heap, slab, pointer)
-            },
-            _ => false,
-        }
-    }
-
-    /// [`Allocator::free_fast`] for a caller that knows the size and the alignment it asked for.
-    ///
-    /// What they save is the check that the pointer starts a block: a caller that knows the layout of its block, such as
-    /// Rust's, does not hold an interior pointer.
-    ///
-    /// # Safety
-    ///
-    /// 1. `pointer` is a live block that was allocated with this size and alignment, and nobody uses it any more.
-    /// 2. As for [`Allocator::free_fast`].
-    #[inline(always)]
-    pub unsafe fn free_sized_fast(
+    pub unsafe fn free_fast(
         &'static self,
-        heap: &'static Heap,
+        view: impl View,
+        heap: impl FnOnce() -> &'static Heap,
         pointer: *mut u8,
-        bytes: usize,
-        align: usize,
     ) -> bool {
-        if bytes > MAX_CLASS_BYTES || align > PAGE_BYTES {
-            return false;
-        }
-        match self.local_slab(heap, pointer.addr()) {
-            // SAFETY: the caller's promises, passed on.
-            Some(slab) => unsafe { self.push_free(heap, slab, pointer) },
-            None => false,
-        }
-    }
-
-    /// Puts a block on its slab's list, unless it is free already.
-    ///
-    /// # Safety
-    ///
-    /// 1. `pointer` is the start of a block of `slab`, which the caller gives up if it is live.
-    /// 2. `slab` belongs to `heap`, which the caller owns.
-    #[inline(always)]
-    unsafe fn push_free(&'static self, heap: &'static Heap, slab: &'static Slab, pointer: *mut u8) -> bool {
+        let Some(own) = OwnSlab::around(view, pointer.addr()) else { return false };
+        let slab = own.slab();
         let block = pointer.cast::<Block>();
-        // SAFETY: the start of a block of this thread's, live or free (1, 2).
+        // SAFETY: in a block of this thread's, live or free (1, 2).
         if unsafe { block::has_mark(block, slab.mark()) } {
             return false;
         }
-        // SAFETY: not free yet, and given up (1).
+        // SAFETY: not free yet, and given up (1). Whether it is the start of its block is checked before the list is used.
         if unsafe { slab.push_local(block) } {
-            self.free_counted_down(heap, slab);
+            self.look_after(heap(), slab);
         }
         true
     }
@@ -89,7 +51,7 @@ impl Allocator {
     /// 1. As for [`Allocator::free_fast`].
     pub unsafe fn free(&'static self, heap: &'static Heap, pointer: *mut u8) -> Result<(), Foreign> {
         // SAFETY: the caller's promise, passed on.
-        if unsafe { self.free_fast(heap, pointer) } {
+        if unsafe { self.free_fast(heap.window(), || heap, pointer) } {
             return Ok(());
         }
         // SAFETY: as above.
@@ -122,7 +84,7 @@ impl Allocator {
                     }
                     // SAFETY: a live block, as far as can be told, of a slab of this heap.
                     if unsafe { slab.push_local(block) } {
-                        self.free_counted_down(heap, slab);
+                        self.look_after(heap, slab);
                     }
                 } else {
                     // SAFETY: a live block, as far as can be told.
@@ -195,12 +157,7 @@ fn checked_block(operation: &str, slab: &'static Slab, pointer: *mut u8) -> *mut
         misuse::stop(operation, address, Pointer::NoBlock);
     }
     if !slab.is_block_start(address) {
-        let bytes = slab.block_bytes();
-        misuse::stop(
-            operation,
-            address,
-            Pointer::Interior { block: slab.start() + index as usize * bytes, bytes },
-        );
+        misuse::stop(operation, address, slab.interior(address));
     }
     let block = pointer.cast::<Block>();
     // SAFETY: the start of a block of a slab; its program is done with it or holds it.

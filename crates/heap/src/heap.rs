@@ -18,7 +18,9 @@ use mallow_ds::mailbox::Letters;
 use mallow_ds::owner::Owner;
 use mallow_ds::packed::Packed;
 use mallow_ds::sync::{AtomicU32, Ordering};
-use mallow_units::size_class::CLASS_COUNT;
+use mallow_sys::thread::Window;
+use mallow_units::SizeClass;
+use mallow_units::size_class::{CLASS_COUNT, QUANTUM, SMALL_INDEX};
 
 use crate::bin::Bin;
 use crate::block::{self, Block};
@@ -27,17 +29,18 @@ use crate::counters::Change;
 use crate::remote::Parcel;
 use crate::slab::Slab;
 
-/// Bits of a page map entry, and of a heap's tag, below the owner's id.
-pub const OWNER_SHIFT: u32 = 48;
-/// A tag that no entry carries: every free of such a heap takes the slow path.
-const NO_OWNER: u64 = (u16::MAX as u64) << OWNER_SHIFT;
+/// An owner that no page map entry names: every free of such a heap takes the slow path.
+const NO_OWNER: u16 = u16::MAX;
 
 /// A heap.
 #[repr(C)]
 pub struct Heap {
-    /// The id in the place where page map entries have it, or [`NO_OWNER`].
-    tag: Cell<u64>,
     lists: [Cell<*mut Block>; CLASS_COUNT],
+    /// The class of a small request. Here and not in a table of its own because the heap's address is at hand: that is one
+    /// instruction of `malloc`.
+    index: [SizeClass; SMALL_INDEX.len()],
+    /// What a free needs to recognise this heap's blocks. Its owner is the id, or [`NO_OWNER`].
+    window: Cell<Window>,
     /// One bit per list: all but the first two words of its blocks is zero.
     zero_lists: Cell<u64>,
     id: Cell<u16>,
@@ -82,8 +85,9 @@ impl Heap {
     /// A heap with nothing in it and without an id: its thread has to ask the slow path for everything.
     pub const fn empty() -> Self {
         Self {
-            tag: Cell::new(NO_OWNER),
             lists: [const { Cell::new(block::NONE) }; CLASS_COUNT],
+            index: SMALL_INDEX,
+            window: Cell::new(Window { base: 0, limit: 0, map: 0, owner: NO_OWNER }),
             zero_lists: Cell::new(0),
             id: Cell::new(0),
             exit_rounds: Cell::new(0),
@@ -119,19 +123,32 @@ impl Heap {
 
     /// Whether frees of its own blocks may take the fast path.
     pub(crate) fn set_frees_fast(&self, fast: bool) {
-        self.tag.set(if fast { u64::from(self.id.get()) << OWNER_SHIFT } else { NO_OWNER });
+        let owner = if fast { self.id.get() } else { NO_OWNER };
+        self.window.set(Window { owner, ..self.window.get() });
     }
 
-    /// The bits that a page map entry of one of its slabs has above the slab's address.
+    /// Lets frees of its own blocks find the units of the first region.
+    pub(crate) fn see_units(&self, base: usize, limit: usize, map: usize) {
+        self.window.set(Window { base, limit, map, ..self.window.get() });
+    }
+
+    /// What a free needs to recognise this heap's blocks.
     #[inline(always)]
-    pub fn tag(&self) -> u64 {
-        self.tag.get()
+    pub fn window(&self) -> Window {
+        self.window.get()
+    }
+
+    /// The class for a request of at most `MAX_INDEXED_BYTES` bytes.
+    #[inline(always)]
+    pub fn class_for(&self, bytes: usize) -> SizeClass {
+        self.index[bytes.div_ceil(QUANTUM)]
     }
 
     /// Takes the first block of a list; null if the list is empty.
     #[inline(always)]
-    pub fn pop(&self, class: usize) -> *mut Block {
-        let list = &self.lists[class];
+    pub fn pop(&self, class: SizeClass) -> *mut Block {
+        // SAFETY: there is a list for each class (`SizeClass`, invariant 1).
+        let list = unsafe { self.lists.get_unchecked(class.index()) };
         let first = list.get();
         if !first.is_null() {
             // SAFETY: blocks on a list of this thread's heap are free and its own.

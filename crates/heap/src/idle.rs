@@ -14,6 +14,9 @@ use crate::block;
 use crate::config::{SCAN_FLOOR, SCAN_SHARE};
 use crate::heap::Heap;
 
+/// Blocks that are looked at when the program ends: some microseconds.
+const LAST_LOOK_BLOCKS: usize = 4096;
+
 /// What to look for in a slab.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Zeal {
@@ -137,10 +140,7 @@ impl Allocator {
                 self.close_slab(heap, slab);
             } else if zeal == Zeal::All || (is_idle && zeal == Zeal::Idle) {
                 let purged = slab.purge_pages(self.os(), heap.is_inherited.get());
-                if purged > 0 {
-                    self.set_frees_fast(slab, false);
-                    self.counters.add(Counter::PurgedBytes, purged);
-                }
+                self.counters.add(Counter::PurgedBytes, purged);
             }
         }
     }
@@ -166,6 +166,16 @@ impl Allocator {
             heap.note(slab, 0);
         }
         self.settle(heap);
+    }
+
+    /// Looks at blocks that were freed last, as far as a moment lasts, and stops the process if one is not what it must be.
+    pub(crate) fn look_over_lists(&self, heap: &Heap) {
+        let mut left = LAST_LOOK_BLOCKS;
+        for slab in heap.bins.iter().flat_map(Bin::slabs) {
+            for _ in slab.listed_blocks().take(left) {
+                left -= 1;
+            }
+        }
     }
 
     /// Enters into the counters what `heap` has counted.

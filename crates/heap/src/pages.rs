@@ -21,6 +21,11 @@ use crate::config::MAX_SLAB_PAGES;
 use crate::misuse;
 use crate::slab::{Batch, PURGED, Slab, ZERO, to_u16, to_u32};
 
+/// [`PAGE_BYTES`], for offsets inside a slab.
+const PAGE_SPAN: u32 = 4096;
+
+const _: () = assert!(PAGE_SPAN as usize == PAGE_BYTES);
+
 impl Slab {
     /// Whether the block that `address` lies in overlaps a bare page: then it is not in use.
     pub fn is_on_bare_page(&self, address: usize) -> bool {
@@ -36,17 +41,57 @@ impl Slab {
     ///
     /// The first carve takes one page; later ones take as many as are carved already, up to four.
     pub fn carve(&self, os: &dyn Os) -> Option<Batch> {
+        if self.bare.get() == 0 {
+            return None;
+        }
+        let pages = u32::from(self.carved.get()) * to_u32(self.block_bytes() as u64) / PAGE_SPAN;
+        let pages = pages.clamp(1, 4);
+        let chain = if self.flags.get() & PURGED == 0 {
+            self.carve_next(pages)
+        } else {
+            self.carve_purged(os, pages)
+        };
+        if chain.block_count == 0 {
+            return None;
+        }
         let is_zero = self.flags.get() & (ZERO | PURGED) == ZERO;
-        let pages = (usize::from(self.carved.get()) * self.block_bytes() / PAGE_BYTES).clamp(1, 4);
+        self.carved.set(to_u16(self.carved() + chain.block_count));
+        self.hand_out(chain.sum);
+        Some(Batch { first: chain.first, block_count: chain.block_count, is_zero })
+    }
+
+    /// Carves at least `pages` pages of a slab whose bare pages are its last.
+    fn carve_next(&self, pages: u32) -> Chain {
+        let mut chain = Chain::new(self.mark());
+        let (from, capacity) = (self.carved(), self.capacity());
+        let mut end = self.bare.get().trailing_zeros();
+        let mut to = from;
+        while to == from {
+            end += pages;
+            // A block that reaches into the next page waits for it.
+            to = self.blocks_before(end).min(capacity);
+        }
+        let last = u32::BITS - self.bare.get().leading_zeros();
+        self.bare.set(if to == capacity { 0 } else { self.bare.get() & (u32::MAX << end.min(last)) });
+        let block_bytes = self.block_bytes();
+        let mut offset = from as usize * block_bytes;
+        for _ in from..to {
+            // SAFETY: the block was on no list, since its last page was bare, and now joins the chain.
+            unsafe { chain.push(self.pointer(offset).cast().as_ptr()) };
+            offset += block_bytes;
+        }
+        chain
+    }
+
+    /// Carves bare pages, at least `pages` if there are so many, of a slab that has given some to the kernel.
+    fn carve_purged(&self, os: &dyn Os, pages: u32) -> Chain {
         let mut chain = Chain::new(self.mark());
         let mut taken = 0;
         while self.bare.get() != 0 && (taken < pages || chain.block_count == 0) {
             let page = self.bare.get().trailing_zeros();
             self.bare.set(self.bare.get() & !(1 << page));
-            if self.flags.get() & PURGED != 0 {
-                // SAFETY: a page of this slab, whose units the page heap committed.
-                unsafe { os.reuse(self.pointer(page as usize * PAGE_BYTES), PAGE_BYTES) };
-            }
+            // SAFETY: a page of this slab, whose units the page heap committed.
+            unsafe { os.reuse(self.pointer(page as usize * PAGE_BYTES), PAGE_BYTES) };
             for index in self.blocks_overlapping(page) {
                 if self.pages_of(index) & self.bare.get() == 0 {
                     let block = self.pointer(index as usize * self.block_bytes()).cast().as_ptr();
@@ -56,12 +101,7 @@ impl Slab {
             }
             taken += 1;
         }
-        if chain.block_count == 0 {
-            return None;
-        }
-        self.carved.set(to_u16(self.carved() + chain.block_count));
-        self.set_used(self.used() + chain.block_count);
-        Some(Batch { first: chain.first, block_count: chain.block_count, is_zero })
+        chain
     }
 
     /// Returns whole pages without an outstanding block to the kernel; returns the bytes.
@@ -77,15 +117,11 @@ impl Slab {
             return 0;
         }
         let mut kept = Chain::new(self.mark());
-        let mut block = self.local.get();
-        while !block.is_null() {
-            // SAFETY: `free_pages` walked this list and found it sound.
-            let next = unsafe { block::next(block) };
+        for block in self.listed_blocks() {
             if self.pages_of(self.block_index(block.addr())) & free == 0 {
-                // SAFETY: a free block of ours, moved from one list to the other.
+                // SAFETY: a free block of ours, moved from one list to the other; the iterator has passed it.
                 unsafe { kept.push(block) };
             }
-            block = next;
         }
         self.local.set(kept.first);
         self.carved.set(to_u16(self.used() + kept.block_count));
@@ -114,20 +150,15 @@ impl Slab {
                 }
             }
         }
-        let mut left = self.carved() - self.used();
-        let mut block = self.local.get();
-        while !block.is_null() {
-            let address = block.addr();
-            let inside = address >= self.start() && address < self.start() + self.bytes();
-            if left == 0 || !inside || !self.is_block_start(address) {
-                misuse::damaged_list(self, address);
+        let mut left = self.carved() - self.sound_used();
+        for block in self.listed_blocks() {
+            if left == 0 {
+                misuse::damaged_list(self, block.addr());
             }
-            for page in bits(self.pages_of(self.block_index(address))) {
+            for page in bits(self.pages_of(self.block_index(block.addr()))) {
                 outstanding[page] = outstanding[page].wrapping_sub(1);
             }
             left -= 1;
-            // SAFETY: a block of this slab, on its list of free blocks.
-            block = unsafe { block::next(block) };
         }
         if left != 0 && !inherited {
             misuse::damaged_list(self, self.start());
@@ -148,6 +179,11 @@ impl Slab {
         (u32::MAX >> (MAX_SLAB_PAGES - 1 - last)) & (u32::MAX << first)
     }
 
+    /// Blocks that end before page `page` begins.
+    fn blocks_before(&self, page: u32) -> u32 {
+        to_u32(size_class::quotient(self.reciprocal.get(), u64::from(page) * u64::from(PAGE_SPAN)))
+    }
+
     fn blocks_overlapping(&self, page: u32) -> core::ops::Range<u32> {
         let first = page as usize * PAGE_BYTES;
         let index_at = |offset: usize| to_u32(size_class::quotient(self.reciprocal.get(), offset as u64));
@@ -160,12 +196,14 @@ struct Chain {
     first: *mut Block,
     last: *mut Block,
     block_count: u32,
+    /// Of the blocks' addresses.
+    sum: u64,
     mark: u64,
 }
 
 impl Chain {
     fn new(mark: u64) -> Self {
-        Self { first: block::NONE, last: block::NONE, block_count: 0, mark }
+        Self { first: block::NONE, last: block::NONE, block_count: 0, sum: 0, mark }
     }
 
     /// # Safety
@@ -184,6 +222,7 @@ impl Chain {
         }
         self.last = block;
         self.block_count += 1;
+        self.sum += block.addr() as u64;
     }
 }
 

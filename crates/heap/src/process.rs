@@ -15,7 +15,7 @@ use mallow_sys::environ::Environ;
 use mallow_sys::hooks::{self, DESTRUCTOR_ROUNDS, ThreadExit};
 use mallow_sys::line;
 use mallow_sys::linux::{LINUX, call};
-use mallow_sys::thread;
+use mallow_sys::thread::{self, Here};
 use mallow_trace::segment;
 use mallow_units::Align;
 
@@ -44,13 +44,17 @@ fn heap_of_word() -> &'static Heap {
 
 fn set_heap(heap: &'static Heap) {
     thread::set_distance(origin(), ptr::from_ref(heap).expose_provenance());
+    thread::set_window(heap.window());
 }
 
 /// Runs `f` with a heap that this thread owns; `None` if there is no memory for one.
 fn with_heap<R>(f: impl FnOnce(&'static Heap) -> R) -> Option<R> {
     let heap = heap_of_word();
     if heap.id() != 0 {
-        return Some(f(heap));
+        let result = f(heap);
+        // The step may have met new units, or a change of the options.
+        thread::set_window(heap.window());
+        return Some(result);
     }
     let heap = ROOT.attach()?;
     if ptr::eq(heap_of_word(), &raw const ROOT.exited) {
@@ -62,7 +66,9 @@ fn with_heap<R>(f: impl FnOnce(&'static Heap) -> R) -> Option<R> {
     set_heap(heap);
     // May allocate, and finds the heap in place then.
     THREAD_EXIT.arm(origin());
-    Some(f(heap))
+    let result = f(heap);
+    thread::set_window(heap.window());
+    Some(result)
 }
 
 /// The end of a thread. Other destructors may still allocate and free, so the heap stays until the last round.
@@ -112,18 +118,7 @@ pub fn allocate_aligned(bytes: usize, align: Align) -> *mut u8 {
 #[inline(always)]
 pub unsafe fn free_fast(pointer: *mut u8) -> bool {
     // SAFETY: the caller's promise (1); the heap is this thread's or belongs to none.
-    unsafe { ROOT.free_fast(heap_of_word(), pointer) }
-}
-
-/// [`free_fast`] for a caller that knows the size and the alignment it asked for.
-///
-/// # Safety
-///
-/// 1. `pointer` is a live block that was allocated with this size and alignment, and nobody uses it any more.
-#[inline(always)]
-pub unsafe fn free_sized_fast(pointer: *mut u8, bytes: usize, align: usize) -> bool {
-    // SAFETY: the caller's promise (1); the heap is this thread's or belongs to none.
-    unsafe { ROOT.free_sized_fast(heap_of_word(), pointer, bytes, align) }
+    unsafe { ROOT.free_fast(Here::new(), heap_of_word, pointer) }
 }
 
 /// Frees the block at `pointer`; null is ignored. Stops the process if the pointer is ours but no live block.
@@ -136,8 +131,11 @@ pub unsafe fn free_sized_fast(pointer: *mut u8, bytes: usize, align: usize) -> b
 ///
 /// 1. As [`free_fast`].
 pub unsafe fn free_slow(pointer: *mut u8) -> Result<(), Foreign> {
+    let heap = heap_of_word();
     // SAFETY: the caller's promise (1); the heap is this thread's or belongs to none.
-    unsafe { ROOT.free_slow(heap_of_word(), pointer) }
+    let result = unsafe { ROOT.free_slow(heap, pointer) };
+    thread::set_window(heap.window());
+    result
 }
 
 /// Resizes the live block at `pointer`, not null, to at least `bytes`; null if there is no memory.
@@ -217,9 +215,11 @@ pub unsafe extern "C" fn constructor(
     }
 }
 
-/// The destructor of each face, in `.fini_array`: brings the counters up to date. The allocator goes on working.
+/// The destructor of each face, in `.fini_array`: brings the counters up to date, and has a last look for mistakes of the program
+/// that were not seen at once. The allocator goes on working.
 pub extern "C" fn destructor() {
     settle();
+    with_heap(|heap| ROOT.look_over_lists(heap));
 }
 
 /// Maps the segment at `path` and claims it, unless another process has.

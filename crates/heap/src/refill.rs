@@ -31,7 +31,13 @@ impl Allocator {
                 }
                 continue;
             };
-            if let Some(batch) = slab.take_local(most).or_else(|| self.carve(slab)) {
+            // A slab that is busy takes its purged pages back: while some are missing, each of its free blocks is looked at.
+            let batch = if slab.has_purged_pages() && slab.is_active() {
+                slab.carve(self.os()).or_else(|| slab.take_local(most))
+            } else {
+                slab.take_local(most).or_else(|| slab.carve(self.os()))
+            };
+            if let Some(batch) = batch {
                 heap.note(slab, batch.block_count);
                 self.hand_out(heap, slab, batch, most);
                 return true;
@@ -39,16 +45,6 @@ impl Allocator {
             self.unlist(heap, slab);
             slab.become_full();
         }
-    }
-
-    /// Carves blocks; once no page of the slab is missing any more, frees into it are fast again.
-    fn carve(&self, slab: &'static Slab) -> Option<Batch> {
-        let had_purged_pages = slab.has_purged_pages();
-        let batch = slab.carve(self.os());
-        if had_purged_pages && !slab.has_purged_pages() {
-            self.set_frees_fast(slab, true);
-        }
-        batch
     }
 
     /// Makes `batch` the list of its class, `most` blocks of it at most; the rest goes back.
@@ -87,10 +83,10 @@ impl Allocator {
         }
     }
 
-    /// `free` has counted a slab of this heap down to zero.
+    /// The sum of the outstanding blocks of a slab of this heap has reached zero, or gone below.
     #[cold]
     #[inline(never)]
-    pub(crate) fn free_counted_down(&'static self, heap: &'static Heap, slab: &'static Slab) {
+    pub(crate) fn look_after(&'static self, heap: &'static Heap, slab: &'static Slab) {
         let busy = heap.enter();
         self.after_frees(heap, slab);
         drop(busy);

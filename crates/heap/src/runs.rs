@@ -7,10 +7,10 @@ use core::ptr;
 use mallow_ds::sync::Ordering;
 use mallow_trace::Counter;
 
-use crate::allocator::Allocator;
+use crate::allocator::{Allocator, OWNER_BITS};
 use crate::chunk::{End, Wish};
 use crate::config::{CHUNK_UNITS, RESERVATION_SHARE, UNIT_BYTES};
-use crate::heap::{Heap, OWNER_SHIFT};
+use crate::heap::Heap;
 use crate::page_heap::{self, Run};
 use crate::region::{self, Region};
 use crate::slab::Slab;
@@ -30,14 +30,13 @@ impl Allocator {
         let region = self.region_of(address)?;
         let slab = region.slab(region.unit_at(address));
         enter(region, slab, address, units, heap_id);
+        self.show_units(heap);
         Some((slab, run))
     }
 
     fn try_take_run(&'static self, wish: Wish) -> Option<Run> {
         let mut page_heap = self.page_heap();
-        let run = page_heap.take(self.os(), &self.counters, wish, || self.add_region())?;
-        self.raise_limit();
-        Some(run)
+        page_heap.take(self.os(), &self.counters, wish, || self.add_region())
     }
 
     /// Returns all that is free to the operating system, because it has refused `bytes`. False if there is no hope.
@@ -50,17 +49,6 @@ impl Allocator {
         self.trim(heap, 0);
         self.page_heap().retire_free_chunks(self.os(), &self.counters);
         true
-    }
-
-    /// Says whether frees into `slab`, which belongs to `heap_id`, may take the fast path.
-    ///
-    /// A slab with purged pages is entered without an owner, so that each free takes the slow path, which knows that
-    /// there is no live block on a bare page.
-    pub(crate) fn set_frees_fast(&self, slab: &'static Slab, fast: bool) {
-        if let Some(region) = self.region_of(slab.start()) {
-            let heap_id = if fast { slab.heap_id() } else { 0 };
-            enter(region, slab, slab.start(), slab.units(), heap_id);
-        }
     }
 
     /// Gives a slab's or a run's units back to the page heap; false if somebody else did.
@@ -89,8 +77,6 @@ impl Allocator {
         self.counters.add(Counter::ReservedBytes, region.reserved_bytes());
         self.counters.add(Counter::CommittedBytes, region.committed_units() * UNIT_BYTES);
         if self.first_region.load(Ordering::Relaxed) == 0 {
-            self.map.store(region.page_map().as_ptr().expose_provenance() as u64, Ordering::Relaxed);
-            self.base.store(region.base() as u64, Ordering::Relaxed);
             // ORDERING: Release: who finds the region finds it written.
             self.first_region.store(ptr::from_ref(region).expose_provenance() as u64, Ordering::Release);
         } else {
@@ -100,18 +86,18 @@ impl Allocator {
         Some(region)
     }
 
-    /// Lets look-ups see the units that were committed last.
-    fn raise_limit(&self) {
+    /// Lets the fast frees of `heap` find the units that are committed now.
+    pub(crate) fn show_units(&self, heap: &Heap) {
         if let Some(region) = self.first_region() {
-            // ORDERING: Release: the page map is committed up to there.
-            self.limit.store(region.committed_units() as u64, Ordering::Release);
+            let map = region.page_map().as_ptr().expose_provenance();
+            heap.see_units(region.base(), region.committed_units(), map);
         }
     }
 }
 
 /// Enters `units` units from `address` in the page map.
 fn enter(region: &Region, slab: &'static Slab, address: usize, units: u32, heap_id: u16) {
-    let entry = u64::from(heap_id) << OWNER_SHIFT | region::letter_of(slab);
+    let entry = region::letter_of(slab) << OWNER_BITS | u64::from(heap_id);
     let unit = region.unit_at(address);
     for unit in unit..unit + units as usize {
         // ORDERING: who looks an address up got it from us, directly or through other threads.

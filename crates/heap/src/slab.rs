@@ -10,21 +10,13 @@
 //! `&'static Slab` with cells. It belongs to whoever owns the slab's heap; only `mark`, `reciprocal`, `kind`, `units`
 //! and `heap_id`, which do not change while a block is live, are read by others.
 //!
-//! # Counts
-//!
-//! `used = countdown + withheld` blocks are outstanding: handed to a thread's list or to the program. `carved - used`
-//! are on `local`. `free` decrements `countdown` and asks for help at zero: an ordinary slab is then empty; a full
-//! slab (in no bin) had all but one withheld, so its first freed block is noticed.
-//!
 //! # Not here
 //!
-//! Carving and purging (`pages`), which slab is used next (`bin`), blocks freed by other threads (`remote`), where units come from (`page_heap`).
+//! Which blocks are outstanding (`outstanding`), carving and purging (`pages`), which slab is used next (`bin`), blocks freed by other threads (`remote`), where units come from (`page_heap`).
 
 use core::cell::Cell;
 use core::fmt;
-use core::sync::atomic::compiler_fence;
 
-use mallow_ds::sync::Ordering;
 use mallow_sys::Os;
 use mallow_units::SizeClass;
 use mallow_units::page::PAGE_BYTES;
@@ -52,10 +44,8 @@ pub enum Kind {
 #[repr(C, align(64))]
 pub struct Slab {
     pub(crate) local: Cell<*mut Block>,
-    countdown: Cell<u32>,
-    withheld: Cell<u16>,
-    /// `used` when it was last entered into the heap's statistics.
-    counted: Cell<u16>,
+    /// The sum of the addresses of the outstanding blocks, see `outstanding`.
+    pub(crate) outstanding: Cell<u64>,
     /// The address of the first unit, and above it the number of this life of the line.
     pub(crate) mark: Cell<u64>,
     pub(crate) reciprocal: Cell<u64>,
@@ -70,6 +60,8 @@ pub struct Slab {
     pub(crate) flags: Cell<u8>,
     /// `used` at the last look for pages to purge.
     looked_at: Cell<u16>,
+    /// `used` when it was last entered into the heap's statistics.
+    pub(crate) counted: Cell<u16>,
 }
 
 const _: () = assert!(size_of::<Slab>() == 64);
@@ -89,6 +81,10 @@ const LISTED: u8 = 2;
 pub(crate) const PURGED: u8 = 4;
 /// Looked through for free pages since the count of outstanding blocks changed.
 const TRIED: u8 = 8;
+/// Handed out blocks since the last look for pages to purge.
+pub(crate) const ACTIVE: u8 = 16;
+/// All blocks are outstanding, and it is in no bin.
+pub(crate) const FULL: u8 = 32;
 
 /// Blocks that leave a slab for a thread's list.
 #[derive(Clone, Copy, Debug)]
@@ -108,7 +104,7 @@ impl Slab {
         self.class.set(to_u8(class.index()));
         self.reciprocal.set(class.reciprocal());
         self.local.set(block::NONE);
-        self.set_used(0);
+        self.outstanding.set(0);
         self.counted.set(0);
         self.carved.set(0);
         self.flags.set(if is_zero { ZERO } else { 0 });
@@ -180,11 +176,6 @@ impl Slab {
     pub fn mark(&self) -> u64 {
         self.mark.get()
     }
-    /// Blocks outstanding.
-    pub fn used(&self) -> u32 {
-        // Wraps if this process was forked while a free had counted down to zero and not said so yet.
-        self.countdown.get().wrapping_add(u32::from(self.withheld.get()))
-    }
     /// Blocks that were carved and not purged.
     pub fn carved(&self) -> u32 {
         u32::from(self.carved.get())
@@ -206,18 +197,6 @@ impl Slab {
         self.flags.set(if listed { self.flags.get() | LISTED } else { self.flags.get() & !LISTED });
     }
 
-    pub(crate) fn set_used(&self, used: u32) {
-        self.countdown.set(used);
-        self.withheld.set(0);
-    }
-
-    /// The change of `used` since the last call, for statistics: `(blocks handed out, blocks come home)`.
-    pub fn count(&self, handed_out: u32) -> (u32, u32) {
-        let home = u32::from(self.counted.get()) + handed_out - self.used();
-        self.counted.set(to_u16(self.used()));
-        (handed_out, home)
-    }
-
     /// Whether `address` is the start of a block of this slab, used or free.
     #[inline(always)]
     pub fn is_block_start(&self, address: usize) -> bool {
@@ -229,94 +208,20 @@ impl Slab {
         to_u32(size_class::quotient(self.reciprocal.get(), self.offset_of(address)))
     }
 
-    /// Takes back one block from its owner's thread; true if the owner has to look at the slab.
-    ///
-    /// # Safety
-    ///
-    /// 1. `block` is an outstanding block of this slab, not used by anyone any more.
-    /// 2. The caller owns the slab's heap.
-    #[inline(always)]
-    pub unsafe fn push_local(&self, block: *mut Block) -> bool {
-        // SAFETY: the block is the caller's to give (1).
-        unsafe { block::set_mark(block, self.mark()) };
-        // SAFETY: as above.
-        unsafe { block::set_next(block, self.local.get()) };
-        let countdown = self.countdown.get().wrapping_sub(1);
-        self.countdown.set(countdown);
-        // ORDERING: a child that was forked between the two stores must find too few blocks on the list, which loses one,
-        // and not too many, which would hand the slab out while a block is in use. It sees memory in program order.
-        compiler_fence(Ordering::SeqCst);
-        self.local.set(block);
-        countdown == 0
-    }
-
-    /// Takes back a chain of `block_count` blocks that other threads freed.
-    ///
-    /// # Safety
-    ///
-    /// 1. The chain holds exactly that many outstanding blocks of this slab, marked as free.
-    /// 2. The caller owns the slab's heap.
-    pub unsafe fn push_chain(&self, first: *mut Block, block_count: u32) {
-        if !self.local.get().is_null() {
-            let mut last = first;
-            for _ in 1..block_count {
-                // SAFETY: the chain is ours now and this long (1).
-                last = unsafe { block::next(last) };
-            }
-            // SAFETY: the chain is ours now (1).
-            unsafe { block::set_next(last, self.local.get()) };
-        }
-        self.local.set(first);
-        self.set_used(self.used() - block_count);
-    }
-
-    /// Hands out the blocks on the local list, `most` of them at most.
-    pub fn take_local(&self, most: u32) -> Option<Batch> {
-        let first = self.local.get();
-        if first.is_null() {
-            return None;
-        }
-        let listed = self.carved() - self.used();
-        let block_count = if listed <= most {
-            self.local.set(block::NONE);
-            listed
-        } else {
-            let mut last = first;
-            for _ in 1..most {
-                // SAFETY: free blocks of ours, fewer than are on the list.
-                last = unsafe { block::next(last) };
-            }
-            // SAFETY: as above.
-            self.local.set(unsafe { block::next(last) });
-            // SAFETY: as above; `last` leaves with the batch.
-            unsafe { block::set_next(last, block::NONE) };
-            most
-        };
-        self.set_used(self.used() + block_count);
-        Some(Batch { first, block_count, is_zero: false })
-    }
-
-    /// The slab has nothing left to hand out: it leaves its bin, and the next free is to be noticed.
-    pub fn become_full(&self) {
-        let used = self.used();
-        debug_assert!(used > 0, "a slab without free and without outstanding blocks");
-        self.countdown.set(1);
-        self.withheld.set(to_u16(used - 1));
-    }
-
-    /// The slab was full and is so no more: all its outstanding blocks count again.
-    pub fn become_available(&self) {
-        self.set_used(self.used());
+    /// Whether it has handed out blocks since the last look for pages to purge.
+    pub(crate) fn is_active(&self) -> bool {
+        self.flags.get() & ACTIVE != 0
     }
 
     /// Whether nothing has changed since the last look, so that free pages are not about to be used again.
     ///
-    /// True at most once until the count of outstanding blocks changes: what could go then has gone.
+    /// True at most once until something changes: what could go then has gone.
     pub fn is_idle(&self) -> bool {
-        let used = to_u16(self.used());
+        let used = to_u16(self.sound_used());
         let tried = self.flags.get() & TRIED != 0;
-        if self.looked_at.replace(used) != used {
-            self.flags.set(self.flags.get() & !TRIED);
+        let was_active = self.flags.get() & ACTIVE != 0;
+        if self.looked_at.replace(used) != used || was_active {
+            self.flags.set(self.flags.get() & !(TRIED | ACTIVE));
             return false;
         }
         self.flags.set(self.flags.get() | TRIED);
@@ -337,9 +242,7 @@ impl Slab {
         assert!(self.kind() == Kind::Slab, "a slab in a bin is a slab");
         assert!(self.used() <= self.carved() && self.carved() <= self.capacity(), "counts out of order");
         let mut length = 0;
-        let mut block = self.local.get();
-        while !block.is_null() {
-            assert!(self.is_block_start(block.addr()), "a listed block is a block");
+        for block in self.listed_blocks() {
             assert!(
                 self.pages_of(self.block_index(block.addr())) & self.bare.get() == 0,
                 "a listed block lies on no bare page"
@@ -347,10 +250,8 @@ impl Slab {
             // SAFETY: a block on the local list is free.
             assert!(unsafe { block::has_mark(block, self.mark()) }, "a listed block is marked");
             length += 1;
-            // SAFETY: as above.
-            block = unsafe { block::next(block) };
         }
-        assert!(length == self.carved() - self.used(), "the list is as long as the counts say");
+        assert!(length == self.carved() - self.sound_used(), "the list is as long as the sum says");
     }
 }
 

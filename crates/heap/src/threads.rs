@@ -20,6 +20,7 @@ impl Allocator {
     pub fn attach(&'static self) -> Option<&'static Heap> {
         let heap = self.registry.acquire(self.os())?;
         heap.set_frees_fast(!self.is_slow_mode());
+        self.show_units(heap);
         self.counters.raise(Counter::Heaps, self.registry.heap_count());
         Some(heap)
     }

@@ -30,6 +30,7 @@ use core::ptr;
 use mallow_heap::misuse::{self, Pointer};
 use mallow_heap::process;
 use mallow_units::Align;
+use mallow_units::size_class::MAX_CLASS_BYTES;
 
 pub use stats::{Stats, stats};
 
@@ -74,8 +75,9 @@ unsafe impl GlobalAlloc for Mallow {
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // The size is known where this is compiled, and spares a large block the look at the page map.
         // SAFETY: the caller gives up a live block, allocated with this layout.
-        if !unsafe { process::free_sized_fast(block, layout.size(), layout.align()) } {
+        if layout.size() > MAX_CLASS_BYTES || !unsafe { process::free_fast(block) } {
             // SAFETY: as above.
             unsafe { free_slow(block) };
         }

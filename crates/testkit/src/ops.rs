@@ -37,8 +37,6 @@ pub enum Op {
     Free {
         /// Which one.
         nth: usize,
-        /// Whether the caller says how large it is.
-        sized: bool,
     },
     /// Many blocks are given back, from all over.
     FreeMany {
@@ -101,7 +99,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (few_bytes, 8..200_u32).prop_map(|(bytes, count)| Op::AllocateMany { bytes, count }),
         2 => (any::<usize>(), 8..200_u32).prop_map(|(nth, count)| Op::FreeMany { nth, count }),
         5 => bytes().prop_map(|bytes| Op::AllocateZeroed { bytes }),
-        24 => (any::<usize>(), any::<bool>()).prop_map(|(nth, sized)| Op::Free { nth, sized }),
+        24 => any::<usize>().prop_map(|nth| Op::Free { nth }),
         5 => (any::<usize>(), bytes()).prop_map(|(nth, bytes)| Op::Reallocate { nth, bytes }),
         2 => (0..400_u64).prop_map(|ms| Op::Tick { ms }),
         1 => prop_oneof![Just(0), Just(100_000), Just(usize::MAX)].prop_map(|keep| Op::Trim { keep }),

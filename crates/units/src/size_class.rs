@@ -35,17 +35,17 @@ const SIZES: [u16; CLASS_COUNT] = {
     table
 };
 
-/// `SMALL_INDEX[(n + 15) / 16]` is the index of the class for a request of `n <= MAX_INDEXED_BYTES` bytes.
+/// `SMALL_INDEX[(n + 15) / 16]` is the class for a request of `n <= MAX_INDEXED_BYTES` bytes.
 #[expect(clippy::cast_possible_truncation, reason = "an index is below CLASS_COUNT")]
-pub const SMALL_INDEX: [u8; MAX_INDEXED_BYTES / QUANTUM + 1] = {
-    let mut table = [0; MAX_INDEXED_BYTES / QUANTUM + 1];
+pub const SMALL_INDEX: [SizeClass; MAX_INDEXED_BYTES / QUANTUM + 1] = {
+    let mut table = [SizeClass::SMALLEST; MAX_INDEXED_BYTES / QUANTUM + 1];
     let mut class = 0;
     let mut slot = 0;
     while slot < table.len() {
         if slot * QUANTUM > class_bytes(class) {
             class += 1;
         }
-        table[slot] = class as u8;
+        table[slot] = SizeClass(class as u8);
         slot += 1;
     }
     table
@@ -57,6 +57,7 @@ pub const SMALL_INDEX: [u8; MAX_INDEXED_BYTES / QUANTUM + 1] = {
 ///
 /// 1. The index is below [`CLASS_COUNT`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(transparent)]
 pub struct SizeClass(u8);
 
 impl SizeClass {
@@ -101,7 +102,7 @@ impl SizeClass {
     }
 
     const fn indexed(bytes: usize) -> Self {
-        Self(SMALL_INDEX[bytes.div_ceil(QUANTUM)])
+        SMALL_INDEX[bytes.div_ceil(QUANTUM)]
     }
 
     #[expect(

@@ -55,9 +55,9 @@ impl Client {
             Op::Allocate { bytes, align_log2 } => self.allocate(bytes, 1 << align_log2),
             Op::AllocateMany { bytes, count } => self.repeat(count, |client, _| client.allocate(bytes, 1)),
             Op::AllocateZeroed { bytes } => self.allocate_zeroed(bytes),
-            Op::Free { nth, sized } => self.free_nth(nth, sized),
+            Op::Free { nth } => self.free_nth(nth),
             Op::FreeMany { nth, count } => {
-                self.repeat(count, |client, time| client.free_nth(nth.rotate_left(time), false))
+                self.repeat(count, |client, time| client.free_nth(nth.rotate_left(time)))
             }
             Op::Reallocate { nth, bytes } => self.reallocate(nth, bytes),
             Op::Tick { ms } => self.tick(ms),
@@ -89,7 +89,7 @@ impl Client {
     pub(crate) fn finish(mut self) {
         self.oracle.live().for_each(check_contents);
         while !self.oracle.is_empty() {
-            assert_eq!(self.free_nth(0, false), Answer::Done);
+            assert_eq!(self.free_nth(0), Answer::Done);
         }
         self.check();
         for heap in 0..HEAPS {
@@ -147,15 +147,11 @@ impl Client {
         Answer::Done
     }
 
-    fn free_nth(&mut self, nth: usize, sized: bool) -> Answer {
+    fn free_nth(&mut self, nth: usize) -> Answer {
         if let Some(live) = self.oracle.leave(nth) {
             check_contents(&live);
             let heap = self.heap().unwrap_or(&self.allocator.empty);
             let block = pointer(&live);
-            // SAFETY: a live block that was asked for like this and is not used any more; the heap is ours.
-            if sized && unsafe { self.allocator.free_sized_fast(heap, block, live.asked, live.align) } {
-                return Answer::Done;
-            }
             // SAFETY: a live block that is not used any more; the heap is ours.
             let freed = unsafe { self.allocator.free(heap, block) };
             assert_eq!(freed, Ok(()), "a block of this allocator");

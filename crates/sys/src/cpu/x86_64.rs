@@ -1,4 +1,4 @@
-//! x86-64: system calls, the thread's word, the cycle counter.
+//! x86-64: system calls, the thread's words, the cycle counter.
 
 use core::arch::{asm, global_asm};
 
@@ -42,42 +42,114 @@ pub unsafe fn syscall(number: usize, arguments: [usize; 6]) -> isize {
     result
 }
 
-// One word of static thread-local storage, zero in every new thread. Declared here because stable Rust has no
-// `#[thread_local]`, and `thread_local!` in a shared library would call `__tls_get_addr`, which may allocate.
+// Static thread-local storage, zero in every new thread. Declared here because stable Rust has no `#[thread_local]`, and
+// `thread_local!` in a shared library would call `__tls_get_addr`, which may allocate.
 global_asm!(
-    ".pushsection .tbss.mallow_thread_word, \"awT\", @nobits",
-    ".hidden mallow_thread_word",
-    ".globl mallow_thread_word",
-    ".type mallow_thread_word, @object",
-    ".size mallow_thread_word, 8",
+    ".pushsection .tbss.mallow_thread, \"awT\", @nobits",
+    ".hidden mallow_thread",
+    ".globl mallow_thread",
+    ".type mallow_thread, @object",
+    ".size mallow_thread, 40",
     ".p2align 3",
-    "mallow_thread_word:",
-    ".zero 8",
+    "mallow_thread:",
+    ".zero 40",
     ".popsection",
 );
 
-/// `base` plus this thread's word, initial-exec: two instructions, no call.
-#[inline(always)]
-pub fn add_thread_word(base: usize) -> usize {
-    let mut sum = base;
-    // SAFETY: the GOT holds the word's offset from the thread pointer, which is valid for this thread's life; the
-    // asm reads it and writes nothing else. Not `pure`: the word changes when the thread attaches and exits.
-    unsafe {
-        asm!("mov {offset}, qword ptr [rip + mallow_thread_word@GOTTPOFF]",
-            "add {sum}, qword ptr fs:[{offset}]",
-            offset = out(reg) _, sum = inout(reg) sum, options(nostack, readonly));
-    }
-    sum
+/// The place of this thread's words, initial-exec: one load, no call.
+///
+/// The accesses below are one instruction each with the word as its memory operand; that is what they are for.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadWords {
+    /// From the thread pointer; the same in all threads.
+    offset: usize,
 }
 
-/// Sets this thread's word.
-#[inline]
-pub fn set_thread_word(word: usize) {
-    // SAFETY: as in `add_thread_word`; only this module knows the word.
-    unsafe {
-        asm!("mov {offset}, qword ptr [rip + mallow_thread_word@GOTTPOFF]",
-            "mov qword ptr fs:[{offset}], {word}",
-            offset = out(reg) _, word = in(reg) word, options(nostack, preserves_flags));
+impl ThreadWords {
+    /// This thread's words.
+    #[inline(always)]
+    pub fn here() -> Self {
+        let offset;
+        // SAFETY: reads a constant from the GOT.
+        unsafe {
+            asm!("mov {offset}, qword ptr [rip + mallow_thread@GOTTPOFF]",
+                offset = out(reg) offset, options(nostack, preserves_flags, pure, readonly));
+        }
+        Self { offset }
+    }
+
+    /// Word `WORD`.
+    #[inline(always)]
+    pub fn get<const WORD: usize>(self) -> usize {
+        let word;
+        // SAFETY: reads a word of this thread. Not `pure`: the word changes.
+        unsafe {
+            asm!("mov {word}, qword ptr fs:[{offset} + 8 * {at}]",
+                offset = in(reg) self.offset, at = const WORD, word = lateout(reg) word,
+                options(nostack, preserves_flags, readonly));
+        }
+        word
+    }
+
+    /// Sets word `WORD`.
+    #[inline(always)]
+    pub fn set<const WORD: usize>(self, word: usize) {
+        // SAFETY: only this module knows the words.
+        unsafe {
+            asm!("mov qword ptr fs:[{offset} + 8 * {at}], {word}",
+                offset = in(reg) self.offset, at = const WORD, word = in(reg) word,
+                options(nostack, preserves_flags));
+        }
+    }
+
+    /// Word `WORD` plus `number`.
+    #[inline(always)]
+    pub fn plus<const WORD: usize>(self, number: usize) -> usize {
+        let mut sum = number;
+        // SAFETY: reads a word of this thread. Not `pure`: the word changes.
+        unsafe {
+            asm!("add {sum}, qword ptr fs:[{offset} + 8 * {at}]",
+                offset = in(reg) self.offset, at = const WORD, sum = inout(reg) sum,
+                options(nostack, readonly));
+        }
+        sum
+    }
+
+    /// `number` minus word `WORD`.
+    #[inline(always)]
+    pub fn taken_from<const WORD: usize>(self, number: usize) -> usize {
+        let mut difference = number;
+        // SAFETY: reads a word of this thread. Not `pure`: the word changes.
+        unsafe {
+            asm!("sub {difference}, qword ptr fs:[{offset} + 8 * {at}]",
+                offset = in(reg) self.offset, at = const WORD, difference = inout(reg) difference,
+                options(nostack, readonly));
+        }
+        difference
+    }
+
+    /// Whether `number` is below word `WORD`.
+    #[inline(always)]
+    pub fn is_above<const WORD: usize>(self, number: usize) -> bool {
+        // SAFETY: reads a word of this thread, and leaves by one of two ways.
+        unsafe {
+            asm!("cmp {number}, qword ptr fs:[{offset} + 8 * {at}]", "jae {not}",
+                offset = in(reg) self.offset, at = const WORD, number = in(reg) number,
+                not = label { return false }, options(nostack, readonly));
+        }
+        true
+    }
+
+    /// Whether the low 16 bits of `number` are those of word `WORD`.
+    #[inline(always)]
+    pub fn has_low_half_word<const WORD: usize>(self, number: u64) -> bool {
+        // SAFETY: reads a word of this thread, and leaves by one of two ways.
+        unsafe {
+            asm!("cmp {number:x}, word ptr fs:[{offset} + 8 * {at}]", "jne {not}",
+                offset = in(reg) self.offset, at = const WORD, number = in(reg) number,
+                not = label { return false }, options(nostack, readonly));
+        }
+        true
     }
 }
 
