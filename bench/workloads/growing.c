@@ -1,5 +1,5 @@
 /* Growing vectors: records are appended to vectors that grow by realloc until all together hold LIVE_MIB. One
- * vector grows by a half each time; several grow by an eighth, in turns, so that they stand in each other's way.
+ * vector grows by a half each time; several grow by a quarter, in turns, so that they stand in each other's way.
  *
  *     growing VECTORS LIVE_MIB REPEATS */
 #include "common.h"
@@ -17,7 +17,7 @@ static uint64_t key_for(size_t nth, size_t vector) { return (nth + 1) * 0x9e3779
 static void append_stride(struct vector *vector, size_t number, int is_single) {
     size_t n_needed = vector->n_records + STRIDE;
     if (n_needed > vector->n_room) {
-        vector->n_room += vector->n_room / (is_single ? 2 : 8) + FIRST;
+        vector->n_room += vector->n_room / (is_single ? 2 : 4) + FIRST;
         vector->records = (char *)resize(vector->records, vector->n_room * RECORD);
     }
     uint64_t key = key_for(vector->n_records, number);
