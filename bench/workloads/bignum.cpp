@@ -124,8 +124,8 @@ Division divide_by_limb(const Number &a, uint32_t divisor) {
     return {Number(quotient.data(), a.length()), Number(static_cast<uint32_t>(rest))};
 }
 
-// Schoolbook division: each limb of the quotient is guessed from the top two limbs of the divisor, and the guess is
-// at most two too large.
+// Schoolbook division: each limb of the quotient is guessed from the top two limbs of the divisor, and the guess
+// is at most one too large.
 Division divide(const Number &a, const Number &b) {
     if (compare(a, b) < 0)
         return {Number(), a};

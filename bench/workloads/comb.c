@@ -26,7 +26,8 @@ static uint64_t break_off(struct comb *comb) {
 }
 
 int main(int argc, char **argv) {
-    size_t n_live_bytes = argument(argc, argv, 1, "live MiB") * MIB, n_repeats = argument(argc, argv, 2, "repeats");
+    size_t n_live_bytes = argument(argc, argv, 1, "live MiB") * MIB;
+    size_t n_repeats = argument(argc, argv, 2, "repeats");
     struct comb combs[KEPT_COMBS] = {{NULL, 0}};
     uint64_t sum = 0;
     for (size_t i = 0; i < n_repeats * COUNT(sizes); i++) {

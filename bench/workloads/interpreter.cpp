@@ -1,6 +1,6 @@
-// An interpreter of a small Lisp, which walks the tree of the program: numbers, pairs, texts and functions are boxes
-// counted by reference, and every call makes a frame. What it runs sorts lists, places queens, grows search trees and
-// puts texts together.
+// An interpreter of a small Lisp, which walks the tree of the program: numbers, pairs, texts and functions are
+// boxes counted by reference, and every call makes a frame. What it runs sorts lists, places queens, grows search
+// trees and puts texts together.
 //
 //     interpreter REPEATS
 #include <map>
@@ -31,7 +31,8 @@ const char *const PROGRAM = R"lisp(
       (sorted (filter (lambda (x) (< x (first list))) (rest list)))
       (pair (first list) (sorted (filter (lambda (x) (not (< x (first list)))) (rest list)))))))
 (define (ordered? list)
-  (if (nil? list) 1 (if (nil? (rest list)) 1 (if (< (first (rest list)) (first list)) 0 (ordered? (rest list))))))
+  (if (nil? list) 1
+    (if (nil? (rest list)) 1 (if (< (first (rest list)) (first list)) 0 (ordered? (rest list))))))
 
 (define (safe? row distance placed)
   (if (nil? placed) 1
@@ -55,7 +56,8 @@ const char *const PROGRAM = R"lisp(
         (node key (+ 1 (count tree)) (left tree) (right tree))))))
 (define (grown list tree) (if (nil? list) tree (grown (rest list) (insert tree (first list)))))
 (define (in-order tree)
-  (if (nil? tree) "" (join (in-order (left tree)) (join (line (first tree) (count tree)) (in-order (right tree))))))
+  (if (nil? tree) ""
+    (join (in-order (left tree)) (join (line (first tree) (count tree)) (in-order (right tree))))))
 (define (line key count) (join (text key) (join " x " (join (text count) "; "))))
 (define (short list) (if (nil? list) nil (pair (remainder (first list) 997) (short (rest list)))))
 

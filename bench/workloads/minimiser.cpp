@@ -1,6 +1,6 @@
-// A two-level logic minimiser: a function is a list of cubes; the minimiser finds the complement, expands each cube
-// against it, drops what the others cover, reduces what is left, and repeats as long as that helps. All of it makes
-// and drops lists of small arrays, most of them within one step of a deep recursion.
+// A two-level logic minimiser: a function is a list of cubes; the minimiser finds the complement, expands each
+// cube against it, drops what the others cover, reduces what is left, and repeats as long as that helps. All of it
+// makes and drops lists of small arrays, most of them within one step of a deep recursion.
 //
 //     minimiser FUNCTIONS
 #include <algorithm>

@@ -12,14 +12,15 @@ static const struct {
     unsigned order, n_orders;
 } phases[] = {{4, 3}, {9, 3}, {6, 3}, {14, 4}, {4, 8}, {17, 4}};
 
-/* Memory in the order in which a phase gives its blocks up: blocks far apart follow one another. */
+/* Which block is the nth that a phase gives up: blocks that are far apart follow one another. */
 static size_t scattered(size_t nth, size_t n_blocks) {
     const size_t n_heaps = 64, n_each = n_blocks / n_heaps;
     return nth < n_each * n_heaps ? nth % n_heaps * n_each + nth / n_heaps : nth;
 }
 
 int main(int argc, char **argv) {
-    size_t n_live_bytes = argument(argc, argv, 1, "live MiB") * MIB, n_repeats = argument(argc, argv, 2, "repeats");
+    size_t n_live_bytes = argument(argc, argv, 1, "live MiB") * MIB;
+    size_t n_repeats = argument(argc, argv, 2, "repeats");
     struct dice dice = dice_for(0);
     uint64_t sum = 0;
     size_t n_all = 0;

@@ -1,6 +1,6 @@
 // A cache of strings that evicts what was used least recently: an index from keys to a list in order of use. Few
-// keys are asked for often and many seldom; what is not there is rendered, stored, and pushes others out, so blocks
-// of all ages are freed.
+// keys are asked for often and many seldom; what is not there is rendered, stored, and pushes others out, so
+// blocks of all ages are freed.
 //
 //     string_cache REQUESTS
 #include <list>

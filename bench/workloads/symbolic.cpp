@@ -1,6 +1,6 @@
-// Symbolic differentiation: expressions are trees with shared branches, counted by reference. Each round builds one,
-// differentiates it again and again, simplifies and shares the result, and drops what came before. Values modulo a
-// prime show that a simplified tree still means the same.
+// Symbolic differentiation: expressions are trees with shared branches, counted by reference. Each round builds
+// one, differentiates it again and again, simplifies and shares the result, and drops what came before. Values
+// modulo a prime show that a simplified tree still means the same.
 //
 //     symbolic ROUNDS
 #include <array>
