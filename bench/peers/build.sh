@@ -1,8 +1,8 @@
 #!/bin/sh
 # Builds one peer as a library that replaces malloc when it is preloaded: build.sh NAME OUTDIR.
 #
-# Leaves OUTDIR/libNAME.so and OUTDIR/NAME.version. Does nothing if the library was built by the same recipe from the same
-# pinned crate with the same compilers. README.md says which flags each peer gets and why.
+# Leaves OUTDIR/libNAME.so and OUTDIR/NAME.version. Does nothing if the library was built by the same recipe from
+# the same pinned crate with the same compilers. README.md says which flags each peer gets and why.
 set -eu
 
 fail() {
@@ -35,7 +35,8 @@ made_of() {
     "$CXX" --version
 }
 key=$(made_of | sha256sum)
-if [ -f "$out/lib$name.so" ] && [ -f "$out/$name.version" ] && [ "$key" = "$(cat "$out/$name.key" 2>/dev/null)" ]; then
+made=$(cat "$out/$name.key" 2>/dev/null) || made=
+if [ "$made" = "$key" ] && [ -f "$out/lib$name.so" ] && [ -f "$out/$name.version" ]; then
     exit 0
 fi
 
@@ -52,8 +53,8 @@ crate_version() {
     basename "$source" | sed 's/^.*-\([0-9][0-9.]*\).*$/\1/'
 }
 
-# Compiles the files named on standard input, one per line, each to an object in the scratch folder; several at a time.
-# The arguments are the compiler and its flags.
+# Compiles the files named on standard input, one per line, each to an object in the scratch folder; several at a
+# time. The arguments are the compiler and its flags.
 compile_each() {
     # shellcheck disable=SC2016 # the inner shell expands these
     xargs -P "$(nproc)" -I FILE sh -c '
@@ -77,8 +78,8 @@ finish() {
 trap finish EXIT
 trap 'exit 1' HUP INT TERM
 
-# A recipe names its crate and has a function `build`, which runs in the scratch folder, finds the crate in $source, leaves
-# lib.so and prints the line for NAME.version.
+# A recipe names its crate and has a function `build`, which runs in the scratch folder, finds the crate in
+# $source, leaves lib.so and prints the line for NAME.version.
 crate=
 # shellcheck source=/dev/null # one of several
 . "$here/recipe/$recipe.sh"

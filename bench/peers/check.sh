@@ -1,8 +1,8 @@
 #!/bin/sh
 # Shows that a library that build.sh made is in effect and really serves programs: check.sh NAME OUTDIR.
 #
-# Prints which object each function of the malloc family resolves to. Fails with a sentence at the first thing that is not
-# as it must be. NAME may also be mallow, with the folder that libmallow.so is in.
+# Prints which object each function of the malloc family resolves to. Fails with a sentence at the first thing that
+# is not as it must be. NAME may also be mallow, with the folder that libmallow.so is in.
 set -eu
 
 fail() {
@@ -33,7 +33,7 @@ under() {
 under "$scratch/blocks" "$library"
 under "$scratch/objects"
 if command -v python3 >/dev/null; then
-    PYTHONMALLOC=malloc under python3 "$here/check/program.py" "$library"
+    PYTHONMALLOC=malloc under python3 "$here/check/program.py" "$library" "$name"
 else
     echo 'skipped: python3: it is not installed'
 fi

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Builds the Rust program with one allocator crate: build.sh ALLOCATOR OUTFILE.
 #
-# ALLOCATOR is a name of the suite. Exits with 3 and the reason if there is no program for it here. Cargo's files go to
-# rust-program in CARGO_TARGET_DIR, which is target/bench if it is not set.
+# ALLOCATOR is a name of the suite. Exits with 3 and the reason if there is no program for it here. Cargo's files
+# go to rust-program in CARGO_TARGET_DIR, which is target/bench if it is not set.
 set -eu
 
 fail() {
@@ -33,5 +33,6 @@ esac
 
 status=1
 cd "$here"
-cargo build --quiet --locked --release --features "$features" || fail "the program could not be built with $allocator"
+cargo build --quiet --locked --release --features "$features" ||
+    fail "the program could not be built with $allocator"
 cp "$CARGO_TARGET_DIR/release/rust-program" "$outfile"

@@ -1,7 +1,8 @@
 /* What a peer must serve in C: every function of the malloc family, from several threads, around fork.
  *
- * The argument is the path of the library. Prints which object each name resolves to, and fails with a sentence if one of
- * them is not the library: a program whose free is the peer's and whose aligned_alloc is not would crash anyway. */
+ * The argument is the path of the library. Prints which object each name resolves to, and fails with a sentence if
+ * one of them is not the library: a program whose free is the peer's and whose aligned_alloc is not would crash
+ * anyway. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <malloc.h>
@@ -13,12 +14,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define REQUIRE(condition)                                                                                             \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, "line %d: %s does not hold\n", __LINE__, #condition);                                      \
-            exit(1);                                                                                                   \
-        }                                                                                                              \
+#define REQUIRE(condition) \
+    do { \
+        if (!(condition)) { \
+            fprintf(stderr, "line %d: %s does not hold\n", __LINE__, #condition); \
+            exit(1); \
+        } \
     } while (0)
 
 /* The ones that every program may call; valloc and the like are as good as dead. */
@@ -69,8 +70,8 @@ static void use_each_function(void) {
             free(aligned[i]);
         }
     }
-    /* Through a variable, or the compiler knows the answer. Not asked: what calloc makes of a product that overflows, which
-     * rpmalloc does not look at, and errno, which mimalloc 2 leaves alone. */
+    /* Through a variable, or the compiler knows the answer. Not asked: what calloc makes of a product that
+     * overflows, which rpmalloc does not look at, and errno, which mimalloc 2 leaves alone. */
     volatile size_t most = SIZE_MAX / 2;
     REQUIRE(malloc(most) == NULL);
     free(NULL);
@@ -138,7 +139,8 @@ static int child_works(uint32_t seed) {
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* Forks while other threads are inside the allocator. Not all peers promise that this works, so it is told, not required. */
+/* Forks while other threads are inside the allocator. Not all peers promise that this works, so it is told, not
+ * required. */
 static void fork_under_load(void) {
     pthread_t threads[THREADS];
     int done = 0;

@@ -14,12 +14,12 @@
 #include <thread>
 #include <vector>
 
-#define REQUIRE(condition)                                                                                             \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            std::fprintf(stderr, "line %d: %s does not hold\n", __LINE__, #condition);                                 \
-            std::exit(1);                                                                                              \
-        }                                                                                                              \
+#define REQUIRE(condition) \
+    do { \
+        if (!(condition)) { \
+            std::fprintf(stderr, "line %d: %s does not hold\n", __LINE__, #condition); \
+            std::exit(1); \
+        } \
     } while (0)
 
 namespace {

@@ -1,5 +1,9 @@
-"""What a peer must serve in a real program: an interpreter with threads and children. The argument is the library."""
+"""What a peer must serve in a real program: an interpreter with threads and children.
 
+The arguments are the library and the name of the allocator.
+"""
+
+import ctypes
 import json
 import os
 import subprocess
@@ -33,4 +37,11 @@ assert os.waitpid(child, 0)[1] == 0, "a forked child failed"
 # The child inherits LD_PRELOAD, so this starts another program under the peer.
 said = subprocess.run(["sh", "-c", "echo started"], check=True, capture_output=True, text=True).stdout
 assert said == "started\n", said
+
+if sys.argv[2] == "tcmalloc":
+    # It falls back to per-thread caches without a word.
+    is_per_cpu = ctypes.CDLL(None).MallocExtension_Internal_GetPerCpuCachesActive
+    is_per_cpu.restype = ctypes.c_bool
+    assert is_per_cpu(), "tcmalloc's per-CPU caches are off"
+    print("per-CPU caches: on")
 print("python3: done")

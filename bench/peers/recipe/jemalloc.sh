@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # what it sets and reads belongs to build.sh
-# jemalloc: upstream's own configure and make without any option that changes it, so with no prefix and upstream's -O3
-# -funroll-loops. The crate carries the configure script that is otherwise generated, and its version names the release.
+# jemalloc: upstream's own configure and make without any option that changes it, so with no prefix and upstream's
+# -O3 -funroll-loops. The crate carries the configure script that is otherwise generated, and its version names the
+# release.
 
 crate=tikv-jemalloc-sys
 

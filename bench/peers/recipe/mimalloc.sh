@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # what it sets and reads belongs to build.sh
-# mimalloc 2 and 3: the shared library of upstream's CMakeLists.txt with its default options and build type Release. Its
-# list of files is read from there; the crate carries both versions.
+# mimalloc 2 and 3: the shared library of upstream's CMakeLists.txt with its default options and build type
+# Release. Its list of files is read from there; the crate carries both versions.
 
 crate=libmimalloc-sys
 

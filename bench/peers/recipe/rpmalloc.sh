@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # what it sets and reads belongs to build.sh
-# rpmalloc: the library `rpmallocwrap` of upstream's configure.py with the flags of its configuration `release` for gcc.
-# The newest source in any crate is 1.4.3 and some; upstream has since released 2.0.
+# rpmalloc: the library `rpmallocwrap` of upstream's configure.py with the flags of its configuration `release` for
+# gcc. The newest crate has 1.4.3 and some; upstream has since released 2.0.
 
 crate=rpmalloc-sys
 

@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # what it sets and reads belongs to build.sh
-# snmalloc: the target `snmallocshim` of upstream's CMakeLists.txt with its default options and build type Release, as its
-# probes come out for gcc on glibc. Upstream links with lld and folds equal functions where lld is found; it is not needed.
+# snmalloc: the target `snmallocshim` of upstream's CMakeLists.txt with its default options and build type Release,
+# as its probes come out for gcc on glibc. Upstream links with lld and folds equal functions where lld is found; it
+# is not needed.
 
 crate=snmalloc-sys
 

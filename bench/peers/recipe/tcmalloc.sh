@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # what it sets and reads belongs to build.sh
 # Google's tcmalloc, with upstream's defaults: pages of 8 KiB, per-CPU caches, the flags of `bazel build -c opt`.
 #
-# The crate's own list of files is used, and two things of the crate are not: its bridges to Rust, in place of which
-# upstream's file that replaces malloc is compiled, and its patch that asks for huge pages everywhere.
+# The crate's own list of files is used, and two things of the crate are not: its bridges to Rust, in place of
+# which upstream's file that replaces malloc is compiled, and its patch that asks for huge pages everywhere.
 
 crate=libtcmalloc-sys
 

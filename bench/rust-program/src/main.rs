@@ -1,8 +1,8 @@
 //! A program of std collections, built once per allocator crate: `rust-program ROUNDS`.
 //!
-//! Each round makes up a text of records, parses it into trees, and answers questions about them with maps, sorts and joins;
-//! a second thread does a part of it and frees what the first one made. Prints sums that do not depend on the
-//! allocator, the round's order, or the machine. `build.sh` chooses the allocator.
+//! Each round makes up a text of records, parses it into trees, and answers questions about them with maps, sorts
+//! and joins; a second thread does a part of it and frees what the first one made. Prints sums that do not depend
+//! on the allocator, the round's order, or the machine. `build.sh` chooses the allocator.
 //!
 //! There is no allocation here that a program of this kind would not make: nothing is boxed for the sake of it.
 

@@ -1,7 +1,7 @@
 //! Two threads over one tree: each takes in half of the records, and all of them were made by the first.
 //!
-//! The second thread is given its half in boxes through a bounded channel, frees them, and sends its store back, which the
-//! first one then frees.
+//! The second thread is given its half in boxes through a bounded channel, frees them, and sends its store back,
+//! which the first one then frees.
 
 use std::sync::mpsc;
 use std::thread;
