@@ -37,22 +37,33 @@ pub const fn run_starts(map: u128, len: u32) -> u128 {
 
 /// The length of the longest run of set bits.
 ///
-/// Cost: one step per bit of the answer's logarithm, twice.
+/// Cost: a shift per bit of the answer's logarithm, twice.
 pub const fn longest_run(map: u128) -> u32 {
     if map == 0 {
         return 0;
     }
-    let mut low = 1;
-    let mut high = map.count_ones();
-    while low < high {
-        let middle = low + (high - low).div_ceil(2);
-        if run_starts(map, middle) == 0 {
-            high = middle - 1;
-        } else {
-            low = middle;
+    // `doubled[k]` has a bit for each run of 2^k set bits.
+    let mut doubled = [map; BITS.ilog2() as usize + 1];
+    let mut top = 0;
+    while top + 1 < doubled.len() {
+        let next = doubled[top] & (doubled[top] >> (1 << top));
+        if next == 0 {
+            break;
+        }
+        top += 1;
+        doubled[top] = next;
+    }
+    // The longest is made of runs of falling powers of two, one after the other.
+    let (mut starts, mut len) = (doubled[top], 1 << top);
+    while top > 0 && len < BITS {
+        top -= 1;
+        let longer = starts & (doubled[top] >> len);
+        if longer != 0 {
+            starts = longer;
+            len += 1 << top;
         }
     }
-    low
+    len
 }
 
 /// The maximal runs of set bits, lowest first, as `(start, len)`.

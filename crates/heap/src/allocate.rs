@@ -88,7 +88,9 @@ impl Allocator {
         self.pass_by(heap);
         let long = self.take_long(heap, bytes, align)?;
         heap.note_change(Change { allocations: 1, allocated_bytes: long.bytes, ..Change::default() });
-        self.settle(heap);
+        if long.bytes > MAX_RUN_BYTES {
+            self.settle(heap);
+        }
         Some(long)
     }
 

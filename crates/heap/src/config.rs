@@ -64,6 +64,15 @@ pub const SCAN_SHARE: usize = 8;
 /// A tick looks at this many slabs at least.
 pub const SCAN_FLOOR: usize = 64;
 
+/// Runs that a thread keeps at most.
+pub const RUN_CACHE_SLOTS: usize = 16;
+/// Bytes in runs that a thread keeps: at least the first may always be kept, and the second if there are few threads.
+pub const RUN_CACHE_BYTES: (usize, usize) = (32 * KIB, 256 * KIB);
+/// Bytes in runs that all threads together keep, if that is enough for each to keep its least.
+pub const RUN_CACHE_TOTAL_BYTES: usize = 4 * MIB;
+/// All threads together may keep this part of what is in use, if that is more.
+pub const RUN_CACHE_SHARE: usize = 16;
+
 /// Freed large mappings kept for reuse.
 pub const LARGE_CACHE_SLOTS: usize = 16;
 /// Bytes; freed large mappings kept in all, at least.

@@ -94,30 +94,30 @@ impl Allocator {
             Place::Run(run) => {
                 let bytes = checked_run("free", run, address);
                 self.perturb_freed(pointer, bytes);
-                if !self.give_back_run(run) {
+                if !self.give_up_run(heap, run) {
                     misuse::stop("free", address, Pointer::Freed);
                 }
-                self.note_long_free(heap, bytes);
+                if heap.id() == 0 {
+                    self.counters.settle(freed(bytes));
+                } else {
+                    heap.note_change(freed(bytes));
+                    self.pass_by(heap);
+                }
             }
             Place::Large(large) => {
                 self.perturb_freed(pointer, large.bytes);
                 if !self.large.free(self.os(), &self.counters, large) {
                     misuse::stop("free", address, Pointer::Freed);
                 }
-                self.note_long_free(heap, large.bytes);
+                self.counters.settle(freed(large.bytes));
+                if heap.id() != 0 {
+                    self.pass_by(heap);
+                }
             }
             Place::Nothing => misuse::stop("free", address, Pointer::NoBlock),
             Place::Foreign => return Err(Foreign),
         }
         Ok(())
-    }
-
-    fn note_long_free(&'static self, heap: &'static Heap, bytes: usize) {
-        let change = Change { frees: 1, freed_bytes: bytes, ..Change::default() };
-        self.counters.settle(change);
-        if heap.id() != 0 {
-            self.pass_by(heap);
-        }
     }
 
     /// Bytes that the program may use of the block at `pointer`, which `operation` was given.
@@ -147,6 +147,11 @@ impl Allocator {
         let large = self.large.directory.find_around(address, FAR)?;
         Some(Pointer::Interior { block: large.start, bytes: large.bytes })
     }
+}
+
+/// One block of `bytes` bytes was freed.
+fn freed(bytes: usize) -> Change {
+    Change { frees: 1, freed_bytes: bytes, ..Change::default() }
 }
 
 /// The block of `slab` that starts at `pointer`; stops the process if none does, or if it is free.

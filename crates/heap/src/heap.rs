@@ -27,7 +27,8 @@ use crate::block::{self, Block};
 use crate::config::BATCH_SLOTS;
 use crate::counters::Change;
 use crate::remote::Parcel;
-use crate::slab::Slab;
+use crate::run_cache::RunCache;
+use crate::slab::{Batch, Slab};
 
 /// An owner that no page map entry names: every free of such a heap takes the slow path.
 const NO_OWNER: u16 = u16::MAX;
@@ -49,6 +50,8 @@ pub struct Heap {
     is_busy: AtomicU32,
     pub(crate) bins: [Bin; CLASS_COUNT],
     pub(crate) batches: [Cell<Parcel>; BATCH_SLOTS],
+    /// Runs that it has given up a moment ago.
+    pub(crate) runs: RunCache,
     /// Who may touch the heap.
     pub owner: Packed<Owner>,
     /// Slabs with blocks that other threads freed.
@@ -94,6 +97,7 @@ impl Heap {
             is_busy: AtomicU32::new(0),
             bins: [const { Bin::new() }; CLASS_COUNT],
             batches: [const { Cell::new(Parcel::EMPTY) }; BATCH_SLOTS],
+            runs: RunCache::new(),
             owner: Packed::zeroed(),
             mailbox: Packed::zeroed(),
             next_vacant: Cell::new(None),
@@ -190,16 +194,22 @@ impl Heap {
         self.lists[class].replace(block::NONE)
     }
 
-    /// Enters into the statistics what happened to `slab`: `handed_out` blocks left it since the last call.
-    pub(crate) fn note(&self, slab: &Slab, handed_out: u32) {
-        let (out, home) = slab.count(handed_out);
+    /// Enters into the statistics what left `slab` and what had come home to it.
+    pub(crate) fn note(&self, slab: &Slab, batch: Batch) {
         let bytes = slab.block_bytes();
         self.note_change(Change {
-            allocations: out as usize,
-            frees: home as usize,
-            allocated_bytes: out as usize * bytes,
-            freed_bytes: home as usize * bytes,
+            allocations: batch.block_count as usize,
+            frees: batch.come_home as usize,
+            allocated_bytes: batch.block_count as usize * bytes,
+            freed_bytes: batch.come_home as usize * bytes,
         });
+    }
+
+    /// Enters into the statistics what has come home to `slab`.
+    pub(crate) fn note_frees(&self, slab: &Slab) {
+        let frees = slab.count() as usize;
+        let freed_bytes = frees * slab.block_bytes();
+        self.note_change(Change { frees, freed_bytes, ..Change::default() });
     }
 
     /// Enters a change into the statistics.

@@ -43,6 +43,9 @@ impl Allocator {
         self.drain_mailbox(heap);
         let portion = (heap.listed_slabs.get() / SCAN_SHARE).max(SCAN_FLOOR);
         self.purge_slabs(heap, portion, Zeal::Idle);
+        if heap.runs.is_stale() {
+            self.give_back_kept_runs(heap);
+        }
         self.settle(heap);
         drop(busy);
         self.purge_next_vacant();
@@ -87,6 +90,7 @@ impl Allocator {
         for class in 0..CLASS_COUNT {
             self.purge_bin(heap, class, heap.bins[class].slabs().count(), zeal);
         }
+        self.give_back_kept_runs(heap);
         self.settle(heap);
     }
 
@@ -103,10 +107,10 @@ impl Allocator {
                 block = unsafe { block::next(block) };
             }
             // What the program has freed meanwhile counts; what comes back now never reached it.
-            heap.note(slab, 0);
+            heap.note_frees(slab);
             // SAFETY: outstanding blocks of this slab, marked as free, which no thread has seen.
             unsafe { slab.push_chain(first, block_count) };
-            let _ = slab.count(0);
+            let _ = slab.count();
             heap.note_unused(slab, block_count);
             self.after_frees(heap, slab);
         }
@@ -135,8 +139,9 @@ impl Allocator {
             let Some(slab) = heap.bins[class].first() else { return };
             self.unlist(heap, slab);
             self.list(heap, slab);
+            heap.note_frees(slab);
             let is_idle = slab.is_idle();
-            if slab.used() == 0 && (is_idle || zeal != Zeal::Idle) {
+            if slab.is_empty() && (is_idle || zeal != Zeal::Idle) {
                 self.close_slab(heap, slab);
             } else if zeal == Zeal::All || (is_idle && zeal == Zeal::Idle) {
                 let purged = slab.purge_pages(self.os(), heap.is_inherited.get());
@@ -163,7 +168,7 @@ impl Allocator {
         let _busy = heap.enter();
         self.return_lists(heap);
         for slab in heap.bins.iter().flat_map(Bin::slabs) {
-            heap.note(slab, 0);
+            heap.note_frees(slab);
         }
         self.settle(heap);
     }

@@ -43,6 +43,7 @@ mod refill;
 pub mod region;
 pub mod registry;
 mod remote;
+pub mod run_cache;
 mod runs;
 pub mod slab;
 mod threads;

@@ -77,11 +77,13 @@ impl Slab {
         }
         self.flags.set(self.flags.get() | ACTIVE);
         let used = self.sound_used();
+        let come_home = u32::from(self.counted.get()).saturating_sub(used);
         let listed = self.carved() - used;
         if listed <= most && !self.has_purged_pages() {
             self.local.set(block::NONE);
             self.outstanding.set(self.carved_sum());
-            return Some(Batch { first, block_count: listed, is_zero: false });
+            self.counted.set(self.carved.get());
+            return Some(Batch { first, block_count: listed, come_home, is_zero: false });
         }
         let (mut last, mut block_count, mut sum) = (block::NONE, 0, self.outstanding.get());
         for block in self.listed_blocks().take(most as usize) {
@@ -94,12 +96,20 @@ impl Slab {
         // SAFETY: as above; it leaves with the batch.
         unsafe { block::set_next(last, block::NONE) };
         self.outstanding.set(sum);
-        Some(Batch { first, block_count, is_zero: false })
+        self.counted.set(to_u16(used + block_count));
+        Some(Batch { first, block_count, come_home, is_zero: false })
     }
 
-    /// Notes that blocks with this sum of addresses leave the slab.
-    pub(crate) fn hand_out(&self, sum: u64) {
+    /// Notes that `block_count` new blocks with this sum of addresses leave the slab.
+    pub(crate) fn hand_out_new(&self, block_count: u32, sum: u64) {
+        self.carved.set(self.carved.get() + to_u16(block_count));
         self.outstanding.set(self.outstanding.get().wrapping_add(sum));
+        self.counted.set(self.counted.get() + to_u16(block_count));
+    }
+
+    /// Whether no block is outstanding.
+    pub fn is_empty(&self) -> bool {
+        self.outstanding.get() == 0 && self.flags.get() & FULL == 0
     }
 
     /// Blocks outstanding.
@@ -144,12 +154,10 @@ impl Slab {
         self.outstanding.set(sum);
     }
 
-    /// The change of `used` since the last call, for statistics: `(blocks handed out, blocks come home)`.
-    pub fn count(&self, handed_out: u32) -> (u32, u32) {
+    /// Blocks that have come home since they were last counted, for statistics.
+    pub fn count(&self) -> u32 {
         let used = self.sound_used();
-        let home = (u32::from(self.counted.get()) + handed_out).saturating_sub(used);
-        self.counted.set(to_u16(used));
-        (handed_out, home)
+        u32::from(self.counted.replace(to_u16(used))).saturating_sub(used)
     }
 
     /// The blocks on the local list, each checked. Nothing may change meanwhile.

@@ -55,9 +55,8 @@ impl Slab {
             return None;
         }
         let is_zero = self.flags.get() & (ZERO | PURGED) == ZERO;
-        self.carved.set(to_u16(self.carved() + chain.block_count));
-        self.hand_out(chain.sum);
-        Some(Batch { first: chain.first, block_count: chain.block_count, is_zero })
+        self.hand_out_new(chain.block_count, chain.sum);
+        Some(Batch { first: chain.first, block_count: chain.block_count, come_home: 0, is_zero })
     }
 
     /// Carves at least `pages` pages of a slab whose bare pages are its last.

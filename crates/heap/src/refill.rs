@@ -38,7 +38,7 @@ impl Allocator {
                 slab.take_local(most).or_else(|| slab.carve(self.os()))
             };
             if let Some(batch) = batch {
-                heap.note(slab, batch.block_count);
+                heap.note(slab, batch);
                 self.hand_out(heap, slab, batch, most);
                 return true;
             }
@@ -56,7 +56,7 @@ impl Allocator {
             let unused = batch.block_count - most;
             // SAFETY: the rest of the chain is `unused` outstanding blocks of this slab, marked, seen by nobody.
             unsafe { slab.push_chain(rest, unused) };
-            let _ = slab.count(0);
+            let _ = slab.count();
             heap.note_unused(slab, unused);
         }
     }
@@ -95,12 +95,11 @@ impl Allocator {
 
     /// Blocks of `slab` came home: lists it if it was full, returns it if it is empty and not needed.
     pub(crate) fn after_frees(&'static self, heap: &'static Heap, slab: &'static Slab) {
-        heap.note(slab, 0);
         if !slab.is_listed() {
             slab.become_available();
             self.list(heap, slab);
         }
-        if slab.used() == 0 && !heap.bins[slab.class().index()].is_only(slab) {
+        if slab.is_empty() && !heap.bins[slab.class().index()].is_only(slab) {
             self.close_slab(heap, slab);
         }
     }
@@ -127,7 +126,8 @@ impl Allocator {
 
     /// Gives an empty slab back to the page heap.
     pub(crate) fn close_slab(&'static self, heap: &Heap, slab: &'static Slab) {
+        heap.note_frees(slab);
         self.unlist(heap, slab);
-        self.give_back_run(slab);
+        self.give_up_run(heap, slab);
     }
 }

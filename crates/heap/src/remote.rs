@@ -118,9 +118,13 @@ impl Allocator {
 
     /// Ends a visit to a heap, or the life of its thread; sees to letters that arrive meanwhile.
     pub(crate) fn leave(&'static self, heap: &'static Heap) {
-        owner::vacate(&heap.owner, &heap.mailbox, || {
+        let clear = || {
+            let _busy = heap.enter();
             self.drain_mailbox(heap);
-        });
+            self.give_back_kept_runs(heap);
+        };
+        clear();
+        owner::vacate(&heap.owner, &heap.mailbox, clear);
     }
 
     /// Takes all blocks that other threads freed back into their slabs; true if there were any.

@@ -13,25 +13,38 @@ use crate::config::{CHUNK_UNITS, RESERVATION_SHARE, UNIT_BYTES};
 use crate::heap::Heap;
 use crate::page_heap::{self, Run};
 use crate::region::{self, Region};
+use crate::run_cache;
 use crate::slab::Slab;
 
 impl Allocator {
-    /// Takes units from the page heap and enters them in the page map: for a slab of `heap`, or for one medium block.
+    /// Takes units from those that `heap` has kept, or from the page heap, and enters them in the page map: for a slab of
+    /// `heap`, or for one medium block.
     pub(crate) fn take_run(&'static self, heap: &'static Heap, wish: Wish) -> Option<(&'static Slab, Run)> {
+        let heap_id = if wish.end == End::Low { heap.id() } else { 0 };
+        if wish.align_units == 1
+            && let Some(slab) = self.take_kept_run(heap, wish.units)
+        {
+            let region = self.region_of(slab.start())?;
+            enter(region, slab, slab.start(), wish.units, heap_id);
+            return Some((slab, Run { start: slab.pointer(0), units: wish.units, is_zero: false }));
+        }
         let run = self.try_take_run(wish).or_else(|| {
             // Before giving up, free memory that is kept elsewhere is given up: it may be what a limit is short of.
             self.reclaim(heap, wish.units as usize * UNIT_BYTES).then(|| self.try_take_run(wish)).flatten()
         })?;
-        let heap_id = if wish.end == End::Low { heap.id() } else { 0 };
-        let units = wish.units;
         // SAFETY: committed units that were just handed out to us.
-        unsafe { self.os().reuse(run.start, units as usize * UNIT_BYTES) };
+        unsafe { self.os().reuse(run.start, run.units as usize * UNIT_BYTES) };
         let address = run.start.as_ptr().expose_provenance();
         let region = self.region_of(address)?;
         let slab = region.slab(region.unit_at(address));
-        enter(region, slab, address, units, heap_id);
+        enter(region, slab, address, run.units, heap_id);
         self.show_units(heap);
         Some((slab, run))
+    }
+
+    fn take_kept_run(&self, heap: &Heap, units: u32) -> Option<&'static Slab> {
+        let _busy = heap.enter();
+        heap.runs.take(units)
     }
 
     fn try_take_run(&'static self, wish: Wish) -> Option<Run> {
@@ -51,8 +64,9 @@ impl Allocator {
         true
     }
 
-    /// Gives a slab's or a run's units back to the page heap; false if somebody else did.
-    pub(crate) fn give_back_run(&'static self, slab: &'static Slab) -> bool {
+    /// Gives up a slab's or a run's units: `heap` keeps them for its next request, or they go back to the page heap.
+    /// False if somebody else did that before.
+    pub(crate) fn give_up_run(&'static self, heap: &Heap, slab: &'static Slab) -> bool {
         let Some(region) = self.region_of(slab.start()) else { return false };
         let unit = region.unit_at(slab.start());
         // ORDERING: of two threads that free the same run, one finds the entry gone.
@@ -62,11 +76,37 @@ impl Allocator {
         for unit in unit + 1..unit + slab.units() as usize {
             region.entry(unit).store(0, Ordering::Relaxed);
         }
-        let units = slab.units();
         slab.close(self.os());
-        let first = u32::try_from(unit % CHUNK_UNITS as usize).unwrap_or(0);
-        self.page_heap().give_back(&self.counters, region.chunk_of(unit), first, units);
+        if heap.id() == 0 {
+            self.give_back(slab);
+            return true;
+        }
+        let heap_count = usize::try_from(self.registry.heap_count()).unwrap_or(usize::MAX);
+        let budget = run_cache::budget(self.counters.run_bytes(), heap_count);
+        let _busy = heap.enter();
+        let fits = slab.bytes() <= budget;
+        while fits && let Some(oldest) = heap.runs.surplus(slab.bytes(), budget) {
+            self.give_back(oldest);
+        }
+        if !heap.runs.keep(slab, budget) {
+            self.give_back(slab);
+        }
         true
+    }
+
+    /// Gives all runs that `heap` keeps back to the page heap.
+    pub(crate) fn give_back_kept_runs(&'static self, heap: &Heap) {
+        while let Some(run) = heap.runs.take_any() {
+            self.give_back(run);
+        }
+    }
+
+    /// Gives the units of a closed slab or run back to the page heap.
+    fn give_back(&'static self, slab: &'static Slab) {
+        let Some(region) = self.region_of(slab.start()) else { return };
+        let unit = region.unit_at(slab.start());
+        let first = u32::try_from(unit % CHUNK_UNITS as usize).unwrap_or(0);
+        self.page_heap().give_back(&self.counters, region.chunk_of(unit), first, slab.units());
     }
 
     /// Reserves another region. Under the page heap's lock.

@@ -93,6 +93,8 @@ pub struct Batch {
     pub first: *mut Block,
     /// How many there are.
     pub block_count: u32,
+    /// How many blocks have come home to the slab since it was last asked, for statistics.
+    pub come_home: u32,
     /// Whether everything but the first two words of each block is zero.
     pub is_zero: bool,
 }
@@ -215,9 +217,9 @@ impl Slab {
 
     /// Whether nothing has changed since the last look, so that free pages are not about to be used again.
     ///
-    /// True at most once until something changes: what could go then has gone.
+    /// True at most once until something changes: what could go then has gone. The blocks must have been counted just before.
     pub fn is_idle(&self) -> bool {
-        let used = to_u16(self.sound_used());
+        let used = self.counted.get();
         let tried = self.flags.get() & TRIED != 0;
         let was_active = self.flags.get() & ACTIVE != 0;
         if self.looked_at.replace(used) != used || was_active {
