@@ -2,7 +2,7 @@
  * counted at random places within a sixteenth of the block, and zeros are expected where nothing was counted.
  *
  *     calloc_large TABLES */
-#include "common.h"
+#include "workload.h"
 
 enum { LIVE = 8, SMALLEST_ORDER = 20, ORDERS = 6, ENTRIES = 2000 };
 

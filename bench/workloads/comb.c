@@ -3,7 +3,7 @@
  * before, it takes on top: the peak tells.
  *
  *     comb LIVE_MIB REPEATS */
-#include "common.h"
+#include "workload.h"
 
 enum { STEP = 256, TOOTH = 8, KEPT_COMBS = 4 };
 

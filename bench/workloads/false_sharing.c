@@ -6,7 +6,7 @@
  * like the others, and must not be given the line that it shares with somebody again and again.
  *
  *     false_sharing active|passive THREADS WRITES */
-#include "common.h"
+#include "workload.h"
 
 enum { SIZE = 16, WRITES_EACH = 400 };
 

@@ -2,7 +2,7 @@
  * vector grows by a half each time; several grow by a quarter, in turns, so that they stand in each other's way.
  *
  *     growing VECTORS LIVE_MIB REPEATS */
-#include "common.h"
+#include "workload.h"
 
 /* Records are appended in strides: whole pages would only measure how fast memory is written. */
 enum { RECORD = 64, FIRST = 16, STRIDE = 16 };

@@ -13,7 +13,7 @@
  *     refaults    faults  page faults of that
  *
  *     idle small|medium|mixed PERCENT_FREED main|exited MIB */
-#include "common.h"
+#include "workload.h"
 
 enum { STEP = 512 };
 

@@ -2,7 +2,7 @@
  * server's pool do most of their time. Figures: what the process holds once all sleep, and 2 seconds later.
  *
  *     idle_threads THREADS */
-#include "common.h"
+#include "workload.h"
 
 enum { STEP = 512 };
 

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "common.h"
+#include "workload.h"
 
 namespace {
 

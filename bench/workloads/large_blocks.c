@@ -2,7 +2,7 @@
  * files. A few live at a time; each is written from its start to a random point and read once.
  *
  *     large_blocks BUFFERS */
-#include "common.h"
+#include "workload.h"
 
 enum { LIVE = 64, SMALLEST_ORDER = 16, ORDERS = 7, PAGE = 4096 };
 

@@ -3,7 +3,7 @@
  * of each other: the peak tells.
  *
  *     phases LIVE_MIB REPEATS */
-#include "common.h"
+#include "workload.h"
 
 enum { STEP = 512 };
 

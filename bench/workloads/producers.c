@@ -2,7 +2,7 @@
  * bounded queue of batches and sleeps on it, never spins. The batches too are blocks, freed by the other side.
  *
  *     producers THREADS BLOCKS */
-#include "common.h"
+#include "workload.h"
 
 enum { BATCH = 128, DEPTH = 32, STEP = 64 };
 

@@ -3,7 +3,7 @@
  * keep LIVE_MIB.
  *
  *     random_sizes SMALLEST_ORDER LARGEST_ORDER LIVE_MIB THREADS BLOCKS */
-#include "common.h"
+#include "workload.h"
 
 enum { STEP = 512 };
 

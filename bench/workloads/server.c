@@ -6,7 +6,7 @@
  * is the table of a lane, so the times of different numbers of lanes compare.
  *
  *     server LANES REPLACEMENTS */
-#include "common.h"
+#include "workload.h"
 
 enum { BLOCKS = 1024, TURNS = 1024, SMALLEST = 16, LARGEST = 1000, STEP = 128 };
 

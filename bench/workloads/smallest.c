@@ -2,7 +2,7 @@
  * memory is its own. Figures: private dirty memory and resident memory.
  *
  *     smallest */
-#include "common.h"
+#include "workload.h"
 
 int main(void) {
     uint64_t stamp = free_stamped(stamped(100, 64, 0), 64);

@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "common.h"
+#include "workload.h"
 
 namespace {
 

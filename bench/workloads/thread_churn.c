@@ -2,7 +2,7 @@
  * it, and leaves one block as its result to whoever joins it.
  *
  *     thread_churn AT_A_TIME THREADS */
-#include "common.h"
+#include "workload.h"
 
 enum { BLOCKS = 200, STEP = 64, STACK_BYTES = 128 << 10 };
 

@@ -6,7 +6,7 @@
  * over all blocks agree.
  *
  *     transfer THREADS BLOCKS */
-#include "common.h"
+#include "workload.h"
 
 enum { ROUNDS = 16, SLOTS = 1024, KEPT = 4096, BRIEF = 64, STEP = 512 };
 

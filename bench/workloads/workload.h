@@ -4,8 +4,8 @@
  *
  * A workload does a fixed amount of work, prints the same for every allocator and every order of its threads,
  * and exits with status 1 and one sentence when something is wrong. */
-#ifndef COMMON_H
-#define COMMON_H
+#ifndef WORKLOAD_H
+#define WORKLOAD_H
 
 #include <errno.h>
 #include <fcntl.h>
