@@ -3,7 +3,7 @@
 //! Each line says whether it holds and names what does not. A line is not judged if an allocator or a workload that it
 //! speaks of was not run. Called by `page`.
 
-use crate::allocator::{GLIBC, OURS, REFERENCE};
+use crate::allocator::{self, GLIBC, OURS, REFERENCE};
 use crate::comparison::{Comparison, Metric};
 use crate::statistics;
 use crate::table;
@@ -22,11 +22,25 @@ const SLOWER: f64 = 1.10;
 const LEAN: [&str; 4] = ["jemalloc", "rpmalloc", "snmalloc", "glibc"];
 const FATTER: f64 = 1.25;
 
+/// How much longer a single workload may seem to take without being slower: the noise of a best time.
+const NOISE: f64 = 1.02;
+
 /// The part of the throughput with two threads that more threads must keep.
 const KEPT_THROUGHPUT: f64 = 0.9;
 
-/// KiB that the smallest process may have beyond glibc's.
+/// The smallest process, and KiB that it may have beyond glibc's.
+const SMALLEST: (&str, &str) = ("smallest-process", "private_dirty");
 const SMALLEST_MARGIN: f64 = 64.0;
+
+/// The process of a thousand threads that sleep.
+const IDLE_THREADS: (&str, &str) = ("idle-threads", "rss");
+
+/// A figure of those workloads that leave a burst behind, and of no other.
+const MARK_OF_A_BURST: &str = "rss_freed";
+
+/// Workloads that must not take longer than a peer does: the workload and the peers.
+const GROWTH: (&str, &[&str]) = ("growing-vector", &[GLIBC]);
+const ZEROED: (&str, &[&str]) = ("calloc-large", &allocator::ALL);
 
 /// One promise.
 #[derive(Debug, PartialEq)]
@@ -58,10 +72,12 @@ pub(crate) fn judge(comparison: &Comparison<'_>) -> Vec<Verdict> {
         judge.each(Metric::Time, "slower", &FAST, SLOWER),
         judge.each(Metric::PeakRss, "fatter", &LEAN, FATTER),
         judge.scaling(),
-        judge.idle("rss_after", "RSS 2 s after a burst: the lowest of all peers"),
-        judge.idle("rss_light", "RSS after 2 s of little work after a burst: the lowest of all peers"),
-        judge.against_glibc("private_dirty", "smallest process", SMALLEST_MARGIN),
-        judge.against_glibc("rss_idle", "idle threads", 0.0),
+        judge.no_slower("growth to 1 GiB no slower than glibc's mremap", GROWTH),
+        judge.no_slower("calloc of 1 to 64 MiB no slower than the fastest peer", ZEROED),
+        judge.idle("rss_after", "RSS 2 s after a burst the lowest of all peers"),
+        judge.idle("rss_light", "RSS after 2 s of little work the lowest of all peers"),
+        judge.against_glibc(SMALLEST, SMALLEST_MARGIN),
+        judge.against_glibc(IDLE_THREADS, 0.0),
     ]
 }
 
@@ -135,9 +151,22 @@ impl Judge<'_> {
         Verdict::of(promise, claims, |claim| format!("{} ({:.2})", claim.name, 1.0 - claim.is))
     }
 
-    /// A figure that must be the lowest of all, wherever it was measured.
+    /// One workload's time against the best of some peers; what is within the noise of one workload is equal.
+    fn no_slower(&self, promise: &str, (workload, peers): (&str, &[&str])) -> Verdict {
+        let claims = self.rows(workload).filter_map(|row| {
+            let times = self.comparison.peers().filter(|peer| peers.contains(&self.name(*peer).as_str()));
+            let times = times.filter_map(|peer| self.comparison.value(Metric::Time, row, peer));
+            let best = statistics::least(times)?;
+            let is = self.comparison.value(Metric::Time, row, self.ours)? / best;
+            Some(Claim { name: workload.to_owned(), is, may_be: NOISE })
+        });
+        Verdict::of(promise.to_owned(), claims, |claim| format!("{} ({:.3})", claim.name, claim.is))
+    }
+
+    /// What a burst leaves behind, which must be the lowest of all.
     fn idle(&self, figure: &str, promise: &str) -> Verdict {
         let claims = self.comparison.workloads().filter_map(|row| {
+            self.figure(row, self.ours, MARK_OF_A_BURST)?;
             let is = self.figure(row, self.ours, figure)?;
             let peers = self.comparison.peers().filter_map(|peer| self.figure(row, peer, figure));
             let name = self.comparison.record.workloads[row].name.clone();
@@ -148,20 +177,24 @@ impl Judge<'_> {
         })
     }
 
-    /// A figure that must not be above glibc's by more than a margin.
-    fn against_glibc(&self, figure: &str, what: &str, margin: f64) -> Verdict {
-        let promise = format!("{what}: {figure} at most glibc's and {margin:.0} KiB");
+    /// A figure of one workload that must not be above glibc's by more than a margin.
+    fn against_glibc(&self, (workload, figure): (&str, &str), margin: f64) -> Verdict {
+        let promise = format!("{workload}: {figure} at most glibc's and {margin:.0} KiB");
         let Some(glibc) = self.comparison.column(GLIBC) else {
             return Verdict::not_judged(promise, "glibc was not run".to_owned());
         };
-        let claims = self.comparison.workloads().filter_map(|row| {
+        let claims = self.rows(workload).filter_map(|row| {
             let is = self.figure(row, self.ours, figure)?;
-            let name = self.comparison.record.workloads[row].name.clone();
-            Some(Claim { name, is, may_be: self.figure(row, glibc, figure)? + margin })
+            let may_be = self.figure(row, glibc, figure)? + margin;
+            Some(Claim { name: workload.to_owned(), is, may_be })
         });
         Verdict::of(promise, claims, |claim| {
             format!("{} ({:.0} KiB, allowed {:.0})", claim.name, claim.is, claim.may_be)
         })
+    }
+
+    fn rows(&self, workload: &str) -> impl Iterator<Item = usize> {
+        self.comparison.workloads().filter(move |row| self.comparison.record.workloads[*row].name == workload)
     }
 
     fn figure(&self, row: usize, column: usize, name: &str) -> Option<f64> {
@@ -286,17 +319,51 @@ mod tests {
     }
 
     #[test]
-    fn own_figures_are_compared_with_the_best_peer_or_with_glibc() {
-        let mut record = sample(&[(1.0, 1.0)]);
-        for one in &mut record.runs {
+    fn what_a_burst_leaves_is_compared_with_the_best_peer() {
+        let mut record = sample(&[(1.0, 1.0), (1.0, 1.0)]);
+        for one in record.runs.iter_mut().filter(|one| one.workload == "w0") {
             let value = if one.allocator == OURS { 300.0 } else { 299.0 };
-            let figure = Figure { value, unit: "KiB".into() };
-            let figures = &mut one.measured.as_mut().unwrap().figures;
-            figures.insert("rss_after".into(), figure.clone());
-            figures.insert("private_dirty".into(), figure);
+            tell(one, "rss_after", value);
+            tell(one, "rss_freed", value);
+        }
+        // Not after a burst.
+        record.runs.iter_mut().filter(|one| one.workload == "w1").for_each(|one| tell(one, "rss_after", 1.0));
+        assert_eq!(verdicts(&record)[9], (Some(false), "1 of 1: w0 (300 KiB, best peer 299)".into()));
+        assert_eq!(verdicts(&record)[10].0, None);
+    }
+
+    #[test]
+    fn the_smallest_process_may_have_a_little_more_than_glibc_s() {
+        let mut record = sample(&[(1.0, 1.0)]);
+        record.workloads[0].name = "smallest-process".into();
+        for one in &mut record.runs {
+            one.workload = "smallest-process".into();
+            tell(one, "private_dirty", if one.allocator == OURS { 164.0 } else { 100.0 });
+        }
+        assert_eq!(verdicts(&record)[11].0, Some(true));
+        record
+            .runs
+            .iter_mut()
+            .filter(|one| one.allocator == OURS)
+            .for_each(|one| tell(one, "private_dirty", 165.0));
+        assert_eq!(verdicts(&record)[11].1, "1 of 1: smallest-process (165 KiB, allowed 164)");
+    }
+
+    #[test]
+    fn growth_is_compared_with_glibc_alone() {
+        let mut record = sample(&[(1.1, 1.0)]);
+        record.workloads[0].name = "growing-vector".into();
+        for one in &mut record.runs {
+            one.workload = "growing-vector".into();
+            let is_glibc = one.allocator == GLIBC;
+            one.measured.as_mut().filter(|_| is_glibc).into_iter().for_each(|measured| measured.time = 1.2);
         }
         let verdicts = verdicts(&record);
-        assert_eq!(verdicts[7], (Some(false), "1 of 1: w0 (300 KiB, best peer 299)".into()));
-        assert_eq!(verdicts[9].0, Some(true));
+        assert_eq!((verdicts[7].0, verdicts[8].0), (Some(true), None));
+    }
+
+    fn tell(run: &mut Run, name: &str, value: f64) {
+        let figures = &mut run.measured.as_mut().unwrap().figures;
+        figures.insert(name.into(), Figure { value, unit: "KiB".into() });
     }
 }

@@ -5,7 +5,7 @@
 //!             /rust/NAME          the Rust program on one allocator
 //!             /lib/libmallow.so   a copy, so that a build during a run changes nothing
 //!             /peers/libNAME.so   what bench/peers/build.sh made
-//!             /work/WORKLOAD      scratch folders, emptied at the start of a session
+//!             /scratch/WORKLOAD   emptied at the start of a session
 //! ```
 //!
 //! Every C and C++ source is compiled once with the same flags; all allocators get the same file. Called by `allocator`,
@@ -70,7 +70,7 @@ impl Workshop {
     pub(crate) fn open() -> Result<Self> {
         let target = root().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()));
         let folder = target.join("bench");
-        for part in ["bin", "rust", "lib", "peers", "work"] {
+        for part in ["bin", "rust", "lib", "peers", "scratch"] {
             let part = folder.join(part);
             fs::create_dir_all(&part).with_context(|| format!("cannot make {}", part.display()))?;
         }
@@ -136,7 +136,7 @@ impl Workshop {
 
     /// Returns the empty scratch folder of a workload.
     pub(crate) fn scratch(&self, workload: &str) -> Result<PathBuf> {
-        let folder = self.folder.join("work").join(workload);
+        let folder = self.folder.join("scratch").join(workload);
         match fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => fs::create_dir(&folder),
