@@ -4,6 +4,8 @@
 //!  units   0 1 2 3 4 5 6 7 ...        used    handed out
 //!  used    1 1 1 0 0 0 1 0            backed  free, and may hold pages with old contents
 //!  backed  0 0 0 1 1 0 0 0            neither free, not resident, zero when touched
+//!  purged  0 0 0 0 0 1 0 0            free, and given back to the kernel
+//!  zero    0 0 0 1 0 1 1 1            free, and reads as zero
 //! ```
 //!
 //! Called by `page_heap`, which alone may touch a tracker, under its lock. Nothing is stored in the units themselves.
@@ -34,6 +36,8 @@ const _: () = assert!(LINES_BYTES.is_multiple_of(PAGE_BYTES));
 pub struct Chunk {
     used: Cell<u128>,
     backed: Cell<u128>,
+    purged: Cell<u128>,
+    zero: Cell<u128>,
     start: Cell<Option<NonNull<u8>>>,
     /// The metadata lines of its units.
     lines: Cell<Option<NonNull<u8>>>,
@@ -97,14 +101,19 @@ impl End {
 pub struct Taken {
     /// Units of it that were not backed: they become resident when touched.
     pub fresh_units: u32,
-    /// Units of it that were backed, with old contents.
+    /// Units of it that were backed.
     pub backed_units: u32,
+    /// Units of it that had been given back to the kernel.
+    pub purged_units: u32,
+    /// Whether all of it reads as zero.
+    pub is_zero: bool,
 }
 
 impl Chunk {
     /// Begins to track the chunk at `start`, whose metadata lines are at `lines`: nothing used, nothing backed.
     pub fn open(&self, start: NonNull<u8>, lines: NonNull<u8>) {
         self.start.set(Some(start));
+        self.zero.set(ALL_UNITS);
         self.lines.set(Some(lines));
     }
 
@@ -158,6 +167,27 @@ impl Chunk {
         bitmap::longest_run(self.free())
     }
 
+    /// Has the whole chunk, of which nothing is resident, become resident at the first touch: one huge page. Every unit then counts as
+    /// backed from the start.
+    ///
+    /// Returns how many units of it had been given back to the kernel.
+    pub fn become_huge(&self, os: &dyn Os) -> u32 {
+        if let Some(start) = self.start.get() {
+            // SAFETY: committed since the chunk was opened.
+            unsafe { os.advise_huge(start, CHUNK_BYTES, true) };
+            self.backed.set(ALL_UNITS);
+        }
+        self.purged.replace(0).count_ones()
+    }
+
+    /// Has the chunk become resident page by page, although the system would give huge pages to everybody.
+    pub fn stay_small(&self, os: &dyn Os) {
+        if let Some(start) = self.start.get() {
+            // SAFETY: committed since the chunk was opened.
+            unsafe { os.advise_huge(start, CHUNK_BYTES, false) };
+        }
+    }
+
     /// How many free units may be resident.
     pub fn backed_units(&self) -> u32 {
         self.backed.get().count_ones()
@@ -191,9 +221,13 @@ impl Chunk {
         self.reuse_lines(os);
         let mask = bitmap::mask(start, units);
         let backed_units = (self.backed.get() & mask).count_ones();
+        let purged_units = (self.purged.get() & mask).count_ones();
+        let is_zero = self.zero.get() & mask == mask;
         self.used.set(self.used.get() | mask);
-        self.backed.set(self.backed.get() & !mask);
-        Taken { fresh_units: units - backed_units, backed_units }
+        for map in [&self.backed, &self.purged, &self.zero] {
+            map.set(map.get() & !mask);
+        }
+        Taken { fresh_units: units - backed_units, backed_units, purged_units, is_zero }
     }
 
     /// Takes back `units` from unit `start`; they may be resident.
@@ -210,7 +244,10 @@ impl Chunk {
 
     /// Notes that `units` from unit `start` are no longer resident.
     pub fn purged(&self, start: u32, units: u32) {
-        self.backed.set(self.backed.get() & !bitmap::mask(start, units));
+        let mask = bitmap::mask(start, units);
+        self.backed.set(self.backed.get() & !mask);
+        self.purged.set(self.purged.get() | mask);
+        self.zero.set(self.zero.get() | mask);
     }
 
     fn free(&self) -> u128 {
@@ -224,6 +261,8 @@ impl Chunk {
     /// If they contradict each other.
     pub fn check(&self) {
         assert!(self.used.get() & self.backed.get() == 0, "a unit is used and free");
+        assert!(self.used.get() & (self.purged.get() | self.zero.get()) == 0, "a unit is used and free");
+        assert!(self.purged.get() & self.backed.get() == 0, "a unit is purged and resident");
         assert!((self.used.get() | self.backed.get()) | ALL_UNITS == ALL_UNITS, "a unit beyond the chunk");
         assert!(self.room.get() == self.longest_free(), "the chunk is in the wrong list");
         assert!(self.is_dirty.get() == (self.backed_units() > 0), "the dirty list is wrong");

@@ -53,8 +53,14 @@ pub const SLOW_PACE_MS: u64 = 1;
 pub const TICK_MS: u64 = 10;
 /// Milliseconds that free memory stays resident in case it is needed again.
 pub const DECAY_MS: u64 = 250;
-/// Free resident memory may be this part of what is in use, before growth has to purge first.
+/// Free resident memory may be this part of what is in use, before growth has to purge first. A power of two; `patience` makes it
+/// more where purging was in vain.
 pub const DIRTY_SHARE: usize = 8;
+/// Units; growth purges no shorter runs: a system call for each would cost more than it gives.
+pub const MIN_PURGED_UNITS: u32 = 4;
+/// Bytes in use from which on new chunks are huge pages, where the system lets us ask for them: the untouched part of the last one
+/// is then small beside the rest.
+pub const HUGE_FROM_BYTES: usize = 16 * MIB;
 /// Bytes; free resident memory up to this never has to be purged before growth.
 pub const DIRTY_FLOOR_BYTES: usize = 2 * MIB;
 /// Bytes that one tick purges at most from the page heap, so that no request waits long.
@@ -74,7 +80,7 @@ pub const RUN_CACHE_TOTAL_BYTES: usize = 4 * MIB;
 pub const RUN_CACHE_SHARE: usize = 16;
 
 /// Freed large mappings kept for reuse.
-pub const LARGE_CACHE_SLOTS: usize = 16;
+pub const LARGE_CACHE_SLOTS: usize = 64;
 /// Bytes; freed large mappings kept in all, at least.
 pub const LARGE_CACHE_FLOOR_BYTES: usize = 8 * MIB;
 

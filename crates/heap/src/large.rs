@@ -12,9 +12,10 @@ use mallow_sys::lock::Lock;
 use mallow_trace::Counter;
 use mallow_units::page::{self, PAGE_BYTES};
 
-use crate::config::{DECAY_MS, LARGE_CACHE_FLOOR_BYTES, LARGE_CACHE_SLOTS};
+use crate::config::{LARGE_CACHE_FLOOR_BYTES, LARGE_CACHE_SLOTS};
 use crate::counters::Counters;
 use crate::directory::{Directory, GRANULE_BYTES, Large};
+use crate::patience::Patience;
 
 /// A freed mapping that is kept.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,7 @@ struct Kept {
 pub struct Cache {
     kept: [Option<Kept>; LARGE_CACHE_SLOTS],
     now_ms: u64,
+    patience: Patience,
 }
 
 // SAFETY: the mappings in it belong to the cache alone.
@@ -56,7 +58,7 @@ pub struct Mapped {
 impl LargeBlocks {
     /// None yet.
     pub const fn new() -> Self {
-        let cache = Cache { kept: [None; LARGE_CACHE_SLOTS], now_ms: 0 };
+        let cache = Cache { kept: [None; LARGE_CACHE_SLOTS], now_ms: 0, patience: Patience::new() };
         Self { cache: Lock::new(cache), directory: Directory::new() }
     }
 
@@ -89,11 +91,12 @@ impl LargeBlocks {
             return false;
         }
         counters.change_large_bytes(large.bytes, 0);
-        let limit = LARGE_CACHE_FLOOR_BYTES.max((counters.run_bytes() + counters.large_bytes()) / 8);
+        let used = counters.run_bytes() + counters.large_bytes();
         let freed = Kept { start: pointer(large.start), bytes: large.bytes, freed_ms: 0 };
-        let refused = self.cache.lock().keep(freed, limit);
-        if let Some(gone) = refused {
+        let mut next = self.cache.lock().keep(freed, used);
+        while let Some(gone) = next {
             release(os, counters, gone);
+            next = self.cache.lock().surplus(used);
         }
         true
     }
@@ -149,38 +152,66 @@ impl Default for LargeBlocks {
 }
 
 impl Cache {
-    /// The best fit that wastes at most a quarter.
+    /// The best fit that wastes at most a half.
     fn find(&mut self, bytes: usize, align: usize) -> Option<Kept> {
         let fits = |kept: &Kept| {
             kept.bytes >= bytes
-                && kept.bytes <= bytes + bytes / 4
+                && kept.bytes <= bytes + bytes / 2
                 && kept.start.addr().get().is_multiple_of(align)
         };
         let slot = self
             .kept
             .iter_mut()
             .filter(|slot| slot.as_ref().is_some_and(fits))
-            .min_by_key(|slot| slot.map_or(0, |kept| kept.bytes))?;
-        slot.take()
+            .min_by_key(|slot| slot.map_or(0, |kept| kept.bytes));
+        let found = slot.and_then(Option::take);
+        if found.is_none() {
+            self.patience.took_back(bytes, self.now_ms);
+        }
+        found
     }
 
-    /// Keeps `freed` if all that is kept stays below `limit` bytes; returns what has to go instead.
-    fn keep(&mut self, freed: Kept, limit: usize) -> Option<Kept> {
-        let kept: usize = self.kept.iter().flatten().map(|kept| kept.bytes).sum();
-        if kept + freed.bytes > limit {
+    /// Keeps `freed`; returns what has to go for it.
+    fn keep(&mut self, freed: Kept, used: usize) -> Option<Kept> {
+        if freed.bytes > self.patience.budget(used, LARGE_CACHE_FLOOR_BYTES) {
+            self.patience.gave(freed.bytes);
             return Some(freed);
         }
         let freed = Kept { freed_ms: self.now_ms, ..freed };
-        let slot = self.kept.iter_mut().min_by_key(|slot| slot.map_or(0, |kept| kept.freed_ms + 1));
-        slot.and_then(|slot| slot.replace(freed))
+        match self.kept.iter_mut().find(|slot| slot.is_none()) {
+            Some(slot) => {
+                *slot = Some(freed);
+                self.surplus(used)
+            }
+            None => self.oldest().and_then(|slot| slot.replace(freed)),
+        }
+    }
+
+    /// The block that was kept longest, if there is more than may be kept.
+    fn surplus(&mut self, used: usize) -> Option<Kept> {
+        let kept: usize = self.kept.iter().flatten().map(|kept| kept.bytes).sum();
+        if kept <= self.patience.budget(used, LARGE_CACHE_FLOOR_BYTES) {
+            return None;
+        }
+        let gone = self.oldest().and_then(Option::take);
+        self.patience.gave(gone.map_or(0, |gone| gone.bytes));
+        gone
+    }
+
+    fn oldest(&mut self) -> Option<&mut Option<Kept>> {
+        let kept = self.kept.iter_mut().filter(|slot| slot.is_some());
+        kept.min_by_key(|slot| slot.map_or(0, |kept| kept.freed_ms))
     }
 
     fn take_aged(&mut self, now_ms: u64, all: bool) -> [Option<Kept>; LARGE_CACHE_SLOTS] {
         self.now_ms = now_ms;
+        self.patience.tick(now_ms);
+        let decay_ms = self.patience.decay_ms();
         let mut gone = [None; LARGE_CACHE_SLOTS];
         for (slot, gone) in self.kept.iter_mut().zip(&mut gone) {
-            if all || slot.is_some_and(|kept| now_ms.saturating_sub(kept.freed_ms) >= DECAY_MS) {
+            if all || slot.is_some_and(|kept| now_ms.saturating_sub(kept.freed_ms) >= decay_ms) {
                 *gone = slot.take();
+                self.patience.gave(if all { 0 } else { gone.map_or(0, |gone| gone.bytes) });
             }
         }
         gone

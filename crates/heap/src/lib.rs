@@ -36,6 +36,7 @@ pub mod options;
 mod outstanding;
 pub mod page_heap;
 mod pages;
+pub mod patience;
 mod perturb;
 pub mod process;
 mod realloc;

@@ -6,15 +6,16 @@
 //! Called by `refill` for slabs and by `allocator` for medium blocks; one lock around all of it. Calls `region`, `chunk`
 //! and the operating system.
 
-use mallow_sys::Os;
+use mallow_sys::{HugePages, Os};
 use mallow_trace::Counter;
 
 use crate::chunk::{Chunk, Links, Wish};
 use crate::config::{
-    CHUNK_BYTES, CHUNK_UNITS, DECAY_MS, DIRTY_FLOOR_BYTES, DIRTY_SHARE, PURGE_STEP_BYTES, RESERVATION_LADDER,
-    TICK_MS, UNIT_BYTES,
+    CHUNK_BYTES, CHUNK_UNITS, DIRTY_FLOOR_BYTES, HUGE_FROM_BYTES, MIN_PURGED_UNITS, PURGE_STEP_BYTES,
+    RESERVATION_LADDER, TICK_MS, UNIT_BYTES,
 };
 use crate::counters::Counters;
+use crate::patience::Patience;
 use crate::region::Region;
 
 use core::ptr::NonNull;
@@ -49,6 +50,10 @@ pub struct PageHeap {
     dirty_units: usize,
     /// The clock at the last tick.
     now_ms: u64,
+    /// How much to keep resident.
+    patience: Patience,
+    /// Who gets huge pages, once that was asked.
+    huge_pages: Option<HugePages>,
     /// The clock when a thread's exit last led to a purge.
     purged_exit_ms: u64,
     /// Bytes; the dirty budget's floor (`M_TRIM_THRESHOLD`).
@@ -70,6 +75,8 @@ impl PageHeap {
             used_units: 0,
             dirty_units: 0,
             now_ms: 0,
+            patience: Patience::new(),
+            huge_pages: None,
             purged_exit_ms: 0,
             dirty_floor_bytes: DIRTY_FLOOR_BYTES,
         }
@@ -93,15 +100,36 @@ impl PageHeap {
                 (chunk, chunk.find(wish, false)?)
             }
         };
+        let speculated_units = if chunk.is_bare() { self.choose_page_size(os, chunk) } else { 0 };
         let taken = chunk.take(os, start, units);
         self.used_units += units as usize;
         self.dirty_units -= taken.backed_units as usize;
+        self.patience.took_back(taken.purged_units as usize * UNIT_BYTES, self.now_ms);
         self.file(chunk);
-        if taken.fresh_units > 0 {
-            self.pass_grow_gate(os, counters, taken.fresh_units as usize);
+        let growth = taken.fresh_units as usize + speculated_units;
+        if growth > 0 {
+            self.pass_grow_gate(os, counters, growth);
         }
         self.count(counters);
-        Some(Run { start: chunk.unit_start(start), units, is_zero: taken.backed_units == 0 })
+        Some(Run { start: chunk.unit_start(start), units, is_zero: taken.is_zero })
+    }
+
+    /// Decides how `chunk`, of which nothing is resident, becomes resident: as one huge page if so much is in use that what the
+    /// program leaves of it does not count. Returns the units that do so although nobody has asked for them.
+    fn choose_page_size(&mut self, os: &dyn Os, chunk: &'static Chunk) -> usize {
+        let huge_pages = *self.huge_pages.get_or_insert_with(|| os.huge_pages());
+        let is_large = self.used_units * UNIT_BYTES >= HUGE_FROM_BYTES;
+        if huge_pages == HugePages::Always && !is_large {
+            chunk.stay_small(os);
+        }
+        if huge_pages == HugePages::Never || !is_large {
+            return 0;
+        }
+        let purged_units = chunk.become_huge(os);
+        self.patience.took_back(purged_units as usize * UNIT_BYTES, self.now_ms);
+        chunk.freed_ms.set(self.now_ms);
+        self.dirty_units += CHUNK_UNITS as usize;
+        CHUNK_UNITS as usize
     }
 
     /// Takes back units that [`PageHeap::take`] handed out. `chunk` and `start` say which.
@@ -117,14 +145,18 @@ impl PageHeap {
     /// Notes the time and purges what has aged; returns the bytes.
     pub fn tick(&mut self, os: &dyn Os, counters: &Counters, now_ms: u64) -> usize {
         self.now_ms = now_ms;
-        let aged = |chunk: &Chunk| now_ms.saturating_sub(chunk.freed_ms.get()) >= DECAY_MS;
-        self.purge(os, counters, PURGE_STEP_BYTES, aged)
+        self.patience.tick(now_ms);
+        let decay_ms = self.patience.decay_ms();
+        let aged = |chunk: &Chunk| now_ms.saturating_sub(chunk.freed_ms.get()) >= decay_ms;
+        let purged = self.purge(os, counters, PURGE_STEP_BYTES, 1, aged);
+        self.patience.gave(purged);
+        purged
     }
 
     /// Purges everything that is free down to `keep` bytes; returns the bytes.
     pub fn trim(&mut self, os: &dyn Os, counters: &Counters, keep: usize) -> usize {
         let dirty = self.dirty_units * UNIT_BYTES;
-        self.purge(os, counters, dirty.saturating_sub(keep), |_| true)
+        self.purge(os, counters, dirty.saturating_sub(keep), 1, |_| true)
     }
 
     /// Purges what a thread left behind when it exited, at most once per tick, so that short-lived threads find the memory of
@@ -158,25 +190,32 @@ impl PageHeap {
 
     /// Growth by `fresh_units` must not push the resident memory beyond what is in use plus the budget.
     fn pass_grow_gate(&mut self, os: &dyn Os, counters: &Counters, fresh_units: usize) {
-        let budget = self.dirty_floor_bytes.max(self.used_units * UNIT_BYTES / DIRTY_SHARE);
+        let used = self.used_units * UNIT_BYTES;
+        let speculated = if used >= HUGE_FROM_BYTES { CHUNK_BYTES } else { 0 };
+        let budget = self.patience.budget(used, self.dirty_floor_bytes) + speculated;
         if self.dirty_units * UNIT_BYTES > budget {
-            self.purge(os, counters, fresh_units * UNIT_BYTES, |_| true);
+            let purged = self.purge(os, counters, fresh_units * UNIT_BYTES, MIN_PURGED_UNITS, |_| true);
+            self.patience.gave(purged);
         }
     }
 
-    /// Purges chunks, longest unused first, while `eligible` says so and until `bytes` have gone.
+    /// Purges chunks, longest unused first, while `eligible` says so and until `bytes` have gone; no runs below `min_units`.
     fn purge(
         &mut self,
         os: &dyn Os,
         counters: &Counters,
         bytes: usize,
+        min_units: u32,
         eligible: impl Fn(&Chunk) -> bool,
     ) -> usize {
         let mut purged = 0;
-        while purged < bytes {
-            let Some(chunk) = self.oldest_dirty.filter(|chunk| eligible(chunk)) else { break };
+        let mut next = self.oldest_dirty;
+        while purged < bytes
+            && let Some(chunk) = next.filter(|chunk| eligible(chunk))
+        {
+            next = chunk.by_age.next.get();
             let before = purged;
-            for (start, units) in chunk.backed_runs() {
+            for (start, units) in chunk.backed_runs().filter(|(_, units)| *units >= min_units) {
                 let len = units as usize * UNIT_BYTES;
                 // SAFETY: free units of a committed chunk: nothing needs their contents.
                 if unsafe { os.decommit(chunk.unit_start(start), len) }.is_ok() {
@@ -186,11 +225,8 @@ impl PageHeap {
             }
             self.dirty_units -= (purged - before) / UNIT_BYTES;
             if purged == before {
-                // Refused (locked memory): look at it again when it has aged once more.
+                // Refused (locked memory), or too short: look at it again when it has aged once more.
                 chunk.freed_ms.set(self.now_ms);
-                self.unlink_dirty(chunk);
-                self.link_dirty(chunk);
-                break;
             }
             self.file(chunk);
             chunk.drop_lines(os);

@@ -19,4 +19,4 @@ pub mod os;
 pub mod sim;
 pub mod thread;
 
-pub use os::{Os, OsError};
+pub use os::{HugePages, Os, OsError};

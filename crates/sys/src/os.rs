@@ -23,6 +23,17 @@ impl fmt::Display for OsError {
 
 impl core::error::Error for OsError {}
 
+/// Who gets huge pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HugePages {
+    /// Nobody.
+    Never,
+    /// Who asks for them.
+    Advised,
+    /// Everybody who does not refuse them.
+    Always,
+}
+
 /// Memory from the operating system.
 ///
 /// All lengths are bytes and multiples of the page size, as are addresses. A *span* is `start` and `bytes`.
@@ -100,6 +111,18 @@ pub unsafe trait Os: Sync {
         new_bytes: usize,
         may_move: bool,
     ) -> Result<NonNull<u8>, OsError>;
+
+    /// Who gets huge pages.
+    fn huge_pages(&self) -> HugePages {
+        HugePages::Never
+    }
+
+    /// Asks for huge pages, or refuses them, for memory that is about to be touched. A hint, which may come to nothing.
+    ///
+    /// # Safety
+    ///
+    /// 1. The span is committed.
+    unsafe fn advise_huge(&self, _start: NonNull<u8>, _bytes: usize, _wanted: bool) {}
 
     /// Bytes that the process may map in all, if that is limited.
     fn address_space_limit(&self) -> Option<usize>;

@@ -22,6 +22,8 @@ const MAP_SHARED: usize = 0x1;
 const MAP_PRIVATE_ANONYMOUS: usize = 0x22;
 const MAP_NORESERVE: usize = 0x4000;
 const MADV_DONTNEED: usize = 4;
+const MADV_HUGEPAGE: usize = 14;
+const MADV_NOHUGEPAGE: usize = 15;
 const MREMAP_MAYMOVE: usize = 1;
 const O_RDWR_CLOEXEC: usize = 0o2_000_002;
 const O_RDONLY_CLOEXEC: usize = 0o2_000_000;
@@ -126,6 +128,32 @@ pub unsafe fn protect_none(start: NonNull<u8>, bytes: usize) -> Result<(), OsErr
 pub unsafe fn discard(start: NonNull<u8>, bytes: usize) -> Result<(), OsError> {
     // SAFETY: by (1).
     result(unsafe { syscall(number::MADVISE, [start.addr().get(), bytes, MADV_DONTNEED, 0, 0, 0]) }).map(drop)
+}
+
+/// Asks for huge pages in a span, or refuses them; nothing happens if the kernel has none.
+///
+/// # Safety
+///
+/// 1. The span is private anonymous memory of ours.
+///
+/// # Source
+///
+/// `madvise(2)`, `MADV_HUGEPAGE` and `MADV_NOHUGEPAGE`.
+pub unsafe fn advise_huge(start: NonNull<u8>, bytes: usize, wanted: bool) {
+    let advice = if wanted { MADV_HUGEPAGE } else { MADV_NOHUGEPAGE };
+    // SAFETY: by (1); the contents stay as they are.
+    let _ = unsafe { syscall(number::MADVISE, [start.addr().get(), bytes, advice, 0, 0, 0]) };
+}
+
+/// Reads the beginning of a file into `buffer`; the bytes read, 0 if that fails.
+pub fn read_file(path: &CStr, buffer: &mut [u8]) -> usize {
+    let Ok(fd) = open(path, false) else { return 0 };
+    // SAFETY: the kernel writes into the buffer, at most its length.
+    let count = unsafe {
+        syscall(number::READ, [fd, buffer.as_mut_ptr().expose_provenance(), buffer.len(), 0, 0, 0])
+    };
+    close(fd);
+    usize::try_from(count).unwrap_or(0)
 }
 
 /// Removes mappings; does nothing about spans that are not mapped.

@@ -5,7 +5,7 @@ pub mod call;
 use core::ptr::NonNull;
 
 use crate::linux::call::Protection;
-use crate::os::{Os, OsError};
+use crate::os::{HugePages, Os, OsError};
 
 /// The running kernel.
 #[derive(Debug)]
@@ -79,6 +79,22 @@ unsafe impl Os for Linux {
     ) -> Result<NonNull<u8>, OsError> {
         // SAFETY: exactly one of our mappings (1), and pointers into it are not used afterwards (2).
         unsafe { call::remap(start, old_bytes, new_bytes, may_move) }
+    }
+
+    fn huge_pages(&self) -> HugePages {
+        let mut text = [0; 64];
+        let length = call::read_file(c"/sys/kernel/mm/transparent_hugepage/enabled", &mut text);
+        let is = |setting: &[u8]| text[..length].windows(setting.len()).any(|part| part == setting);
+        match () {
+            () if is(b"[always]") => HugePages::Always,
+            () if is(b"[madvise]") => HugePages::Advised,
+            () => HugePages::Never,
+        }
+    }
+
+    unsafe fn advise_huge(&self, start: NonNull<u8>, bytes: usize, wanted: bool) {
+        // SAFETY: committed by us (1), and the advice changes no contents.
+        unsafe { call::advise_huge(start, bytes, wanted) };
     }
 
     fn address_space_limit(&self) -> Option<usize> {

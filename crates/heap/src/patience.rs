@@ -1,0 +1,104 @@
+//! Patience: how much free memory to keep resident, learnt from what comes back.
+//!
+//! Memory that is returned to the kernel and asked for again soon after was returned in vain: the program pays for a system
+//! call and for the faults. So who returns memory counts what it gives, and what it takes back; if more than a quarter
+//! of what was given comes back, it keeps more from then on, and longer. A second without that, and it keeps less again.
+//!
+//! Called by `page_heap` and `large`, each with its own.
+
+use crate::config::{DECAY_MS, DIRTY_SHARE};
+
+/// The most patient level: keeps as much again as is in use.
+const MAX_LEVEL: u32 = DIRTY_SHARE.ilog2();
+/// Milliseconds after which patience that was not needed is lost.
+const RELAX_MS: u64 = 1000;
+
+/// What was given and taken back since it was last judged, and what follows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Patience {
+    level: u32,
+    given: usize,
+    taken_back: usize,
+    judged_ms: u64,
+}
+
+impl Patience {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self { level: 0, given: 0, taken_back: 0, judged_ms: 0 }
+    }
+
+    /// Bytes of free memory that may stay resident while `used` bytes are in use, `floor` at least.
+    pub const fn budget(&self, used: usize, floor: usize) -> usize {
+        let share = (used / DIRTY_SHARE) << self.level;
+        if share > floor { share } else { floor }
+    }
+
+    /// Milliseconds that free memory stays resident.
+    pub const fn decay_ms(&self) -> u64 {
+        DECAY_MS << self.level
+    }
+
+    /// Notes that `bytes` were returned to the kernel although they might be needed again.
+    pub const fn gave(&mut self, bytes: usize) {
+        self.given += bytes;
+    }
+
+    /// Notes that `bytes` that the kernel had got back were taken again.
+    pub const fn took_back(&mut self, bytes: usize, now_ms: u64) {
+        // What was given long ago does not count.
+        self.taken_back += if self.given == 0 { 0 } else { bytes };
+        if self.taken_back > self.given / 4 && self.level < MAX_LEVEL {
+            *self = Self { level: self.level + 1, given: 0, taken_back: 0, judged_ms: now_ms };
+        }
+    }
+
+    /// Notes the time.
+    pub const fn tick(&mut self, now_ms: u64) {
+        if now_ms >= self.judged_ms + RELAX_MS {
+            let level =
+                if self.taken_back > self.given / 8 { self.level } else { self.level.saturating_sub(1) };
+            *self = Self { level, given: 0, taken_back: 0, judged_ms: now_ms };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USED: usize = 1 << 20;
+
+    #[test]
+    fn what_comes_back_makes_patient_up_to_all_that_is_used() {
+        let mut patience = Patience::new();
+        assert_eq!(patience.budget(USED, 0), USED / DIRTY_SHARE);
+        for _ in 0..20 {
+            patience.gave(1000);
+            patience.took_back(300, 5);
+        }
+        assert_eq!(patience.budget(USED, 0), USED);
+        assert_eq!(patience.budget(10, 77), 77, "the floor");
+    }
+
+    #[test]
+    fn what_does_not_come_back_changes_nothing_and_time_makes_impatient() {
+        let mut patience = Patience::new();
+        patience.gave(1000);
+        patience.took_back(200, 5);
+        assert_eq!(patience.budget(USED, 0), USED / DIRTY_SHARE);
+        patience.took_back(51, 5);
+        assert_eq!(patience.budget(USED, 0), USED / DIRTY_SHARE * 2);
+        patience.tick(RELAX_MS);
+        assert_eq!(patience.decay_ms(), DECAY_MS * 2, "too early");
+        patience.tick(RELAX_MS + 5);
+        assert_eq!(patience.decay_ms(), DECAY_MS);
+    }
+
+    #[test]
+    fn memory_that_was_never_given_is_no_lesson() {
+        let mut patience = Patience::new();
+        patience.took_back(1 << 30, 5);
+        assert_eq!(patience.budget(USED, 0), USED / DIRTY_SHARE);
+    }
+}
