@@ -156,7 +156,8 @@ impl Report {
             _ => bail!("the runner reported `{word}`"),
         };
         Ok(Self {
-            wall: amount(wall)? / 1e9,
+            // To the microsecond: more says nothing.
+            wall: (amount(wall)? / 1e3).round() / 1e6,
             user: amount(user)? / 1e6,
             system: amount(system)? / 1e6,
             peak_rss: amount(peak_rss)?,

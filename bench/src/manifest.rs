@@ -130,14 +130,23 @@ const fn yes() -> bool {
     true
 }
 
-/// Reads every manifest of a folder, by name.
+/// Reads every manifest of a folder, by name; numbers in names by value.
 pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Manifest>> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     files.retain(|file| file.extension().is_some_and(|ending| ending == "toml"));
-    files.sort();
+    files.sort_by_cached_key(|file| natural(&file.file_stem().unwrap_or_default().to_string_lossy()));
     ensure!(!files.is_empty(), "there is no manifest in {}", folder.display());
     files.iter().map(|file| read(file)).collect()
+}
+
+/// A key that puts 2 before 10: words by letters, numbers by value.
+fn natural(name: &str) -> Vec<(String, u64)> {
+    let part = |word: &str| match word.parse() {
+        Ok(number) => (String::new(), number),
+        Err(_) => (word.to_owned(), 0),
+    };
+    name.split('-').map(part).collect()
 }
 
 fn read(file: &Path) -> Result<Manifest> {
@@ -300,6 +309,13 @@ mod tests {
     fn braces_of_other_languages_are_left_alone() {
         let text = with("arguments = [\"{bin}\", \"a{1,2} {} ${HOME} {x: 1}\"]");
         assert!(Manifest::parse("a", &text).is_ok());
+    }
+
+    #[test]
+    fn names_are_sorted_as_people_would() {
+        let mut names = ["server-64", "server", "idle-100-main", "server-8", "idle-90-main", "clang++"];
+        names.sort_by_cached_key(|name| natural(name));
+        assert_eq!(names, ["clang++", "idle-90-main", "idle-100-main", "server", "server-8", "server-64"]);
     }
 
     #[test]

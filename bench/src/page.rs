@@ -3,10 +3,18 @@
 use crate::comparison::{Comparison, Metric};
 use crate::record::Record;
 use crate::table;
-use crate::verdict;
+use crate::verdict::{self, Verdict};
 
 /// With this many workloads or fewer, every figure of them is shown unasked.
 const FEW: usize = 4;
+
+/// What means are shown of.
+const MEANS: [(Metric, &str); 4] = [
+    (Metric::Time, "time"),
+    (Metric::PeakRss, "peak RSS"),
+    (Metric::Processor, "user and system time"),
+    (Metric::Faults, "page faults"),
+];
 
 /// A part of the page.
 struct Section {
@@ -16,7 +24,6 @@ struct Section {
 
 /// Returns the page for a terminal.
 pub(crate) fn text(record: &Record, comparison: &Comparison<'_>, has_details: bool) -> String {
-    let has_details = has_details || record.workloads.len() <= FEW;
     let sections = sections(record, comparison, has_details);
     sections.iter().map(|one| format!("\n{}\n\n{}", one.title, one.body)).collect()
 }
@@ -41,12 +48,11 @@ fn sections(record: &Record, comparison: &Comparison<'_>, has_details: bool) -> 
         add(title(&format!("Time, best of {rounds}")), table::workloads(comparison, Metric::Time));
         add(title(&format!("Peak RSS, median of {rounds}")), table::workloads(comparison, Metric::PeakRss));
     }
-    if !comparison.averaged(Metric::Time, None).is_empty() {
-        let title = |what: &str| format!("Geometric means of {what} (workloads that all finished)");
-        add(title("time"), table::means(comparison, Metric::Time));
-        add(title("peak RSS"), table::means(comparison, Metric::PeakRss));
-        add(title("user and system time"), table::means(comparison, Metric::Processor));
-        add(title("page faults"), table::means(comparison, Metric::Faults));
+    for (metric, what) in MEANS {
+        if !comparison.averaged(metric, None).is_empty() {
+            let title = format!("Geometric means of {what} (workloads that all finished)");
+            add(title, table::means(comparison, metric));
+        }
     }
     if let Some(body) = table::scaling(comparison) {
         add("Throughput kept with more threads".to_owned(), body);
@@ -54,21 +60,32 @@ fn sections(record: &Record, comparison: &Comparison<'_>, has_details: bool) -> 
     if let Some(body) = table::figures(comparison) {
         add(format!("Figures of the workloads' own, median of {rounds}"), body);
     }
-    if has_details {
+    if has_details || record.workloads.len() <= FEW {
         add("Every workload on every allocator".to_owned(), table::details(comparison));
     }
     let missing = missing(record, comparison);
     if !missing.is_empty() {
         add("What is missing".to_owned(), missing);
     }
-    let verdicts: String = verdict::judge(comparison)
-        .iter()
-        .map(|one| format!("{:10}  {}: {}\n", one.word(), one.promise, one.detail))
-        .collect();
+    let verdicts = promises(comparison, has_details);
     if !verdicts.is_empty() {
         add("Must hold".to_owned(), verdicts);
     }
     sections
+}
+
+/// What was promised and whether it holds; what could not be judged is one line unless details are wanted.
+fn promises(comparison: &Comparison<'_>, has_details: bool) -> String {
+    let (judged, others): (Vec<_>, Vec<_>) =
+        verdict::judge(comparison).into_iter().partition(|one| one.holds.is_some());
+    let line = |one: &Verdict| format!("{:10}  {}: {}\n", one.word(), one.promise, one.detail);
+    let mut lines: Vec<String> = judged.iter().map(line).collect();
+    if has_details {
+        lines.extend(others.iter().map(line));
+    } else if !others.is_empty() {
+        lines.push(format!("not judged  {} more, about what was not run\n", others.len()));
+    }
+    lines.concat()
 }
 
 /// Machine, settings and versions.

@@ -4,6 +4,7 @@
 //! run, so that two records can be compared line by line. Made by `session`, read by `comparison` and `page`.
 
 use alloc::collections::BTreeMap;
+use core::ops::Not;
 use std::fs;
 use std::path::Path;
 
@@ -105,8 +106,10 @@ pub(crate) struct Run {
     /// The calibration loop beside it, in seconds; the longer of before and after.
     pub(crate) calibration: f64,
     /// Whether that was too long.
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub(crate) is_disturbed: bool,
     /// Whether another run of this round took its place.
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub(crate) is_replaced: bool,
     /// What it cost.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -119,7 +119,9 @@ impl Workshop {
         let library = folder.join(format!("lib{name}.so"));
         ensure!(library.is_file(), "bench/peers/build.sh has left no {}", library.display());
         let version = fs::read_to_string(folder.join(format!("{name}.version")));
-        Ok((library, version.with_context(|| format!("the version of {name} is unknown"))?.trim().to_owned()))
+        let version = version.with_context(|| format!("the version of {name} is unknown"))?;
+        // One line, whatever line endings the sources of a peer may have.
+        Ok((library, version.split_whitespace().collect::<Vec<_>>().join(" ")))
     }
 
     /// Builds the Rust program on an allocator, if that has a crate.
