@@ -14,7 +14,8 @@ function dice(sides) {
 }
 function write(file,    i, text) {
     for (i = 0; i < lines[file]; i++) text = text line[file, i] "\n"
-    printf "M 100644 inline folder%d/part%d/file%d.txt\ndata %d\n%s\n", file % 7, file % 23, file, length(text), text
+    print "M 100644 inline folder" file % 7 "/part" file % 23 "/file" file ".txt"
+    print "data " length(text) "\n" text
 }
 BEGIN {
     state = 73

@@ -12,11 +12,13 @@ BEGIN {
     state = 61
     print "["
     for (i = 0; i < 24000; i++) {
-        printf "%s{\"id\": %d, \"owner\": {\"name\": \"owner %d\", \"town\": \"town %d\"}, \"open\": %s, \"tags\": [",
-            i ? "," : "", i, dice(3000), dice(50), dice(3) ? "true" : "null"
+        printf "%s{\"id\": %d, \"owner\": {\"name\": \"owner %d\", \"town\": \"town %d\"}, ",
+            i ? "," : "", i, dice(3000), dice(50)
+        printf "\"open\": %s, \"tags\": [", dice(3) ? "true" : "null"
         for (j = dice(6); j > 0; j--) printf "\"tag-%d\"%s", dice(400), (j > 1 ? ", " : "")
         printf "], \"items\": ["
-        for (j = dice(4); j >= 0; j--) printf "{\"label\": \"item %x\", \"count\": %d}%s", dice(100000), dice(90), j ? ", " : ""
+        for (j = dice(4); j >= 0; j--)
+            printf "{\"label\": \"item %x\", \"count\": %d}%s", dice(100000), dice(90), j ? ", " : ""
         print "]}"
     }
     print "]"

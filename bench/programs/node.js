@@ -53,7 +53,8 @@ for (let round = 0; round < ROUNDS; round++) {
 
     // Functions that are compiled while the program runs.
     for (let i = 0; i < 400; i++) {
-        const add = new Function('x', `let s = 0; for (let i = 0; i < 50; i++) { s += (x ^ ${i + round * 400}) + i; } return s;`);
+        const body = `let s = 0; for (let i = 0; i < 50; i++) { s += (x ^ ${i + round * 400}) + i; } return s;`;
+        const add = new Function('x', body);
         total = (total + add(i)) % 1000003;
     }
     const typed = new Float64Array(200000).map((_, i) => i % 1000);

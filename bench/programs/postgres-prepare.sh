@@ -1,5 +1,5 @@
 #!/bin/bash
-# Prepares postgres in the current folder: a cluster with the tables of pgbench, and one of events for other queries.
+# Prepares postgres in the current folder: a cluster with the tables of pgbench, and one more for other queries.
 source "${0%/*}/postgres-prelude.sh"
 
 "${unprivileged[@]}" initdb -D fresh -U bench --no-sync --auth=trust --locale=C.UTF-8 >/dev/null

@@ -11,7 +11,7 @@ must_be_preloaded
 # Keeps the highest sum over the server's processes, each with its share of what they share.
 watch_memory() {
     local peak=0 sum
-    while sleep 0.25; do
+    while sleep 0.25 && kill -0 "$server" 2>/dev/null; do
         sum=$(memory smaps_rollup Pss)
         if ((sum > peak)); then
             peak=$sum

@@ -18,7 +18,7 @@ def order(number):
         "id": number,
         "customer": {"name": f"customer {int(dice.random() * 900)}", "tags": ["new", "loyal", None][: number % 4]},
         "lines": [
-            {"item": f"item-{int(dice.random() * 5000):04}", "count": 1 + int(dice.random() * 9), "price": i * 25 / 4}
+            {"item": f"item-{int(dice.random() * 5000):04}", "count": 1 + int(dice.random() * 9), "price": i / 4}
             for i in range(1 + int(dice.random() * 8))
         ],
         "notes": "é" * (number % 5) + "x" * int(dice.random() * 200),

@@ -1,5 +1,5 @@
-# Numbers: loops that are mostly bytecode over small integers and floats, then big integers, fractions and decimals.
-# Each intermediate number is an object of its own, most of them a few bytes long and dead at once.
+# Numbers: loops that are mostly bytecode over small integers and floats, then big integers, fractions and
+# decimals. Each intermediate number is an object of its own, most of them a few bytes long and dead at once.
 import decimal
 import fractions
 

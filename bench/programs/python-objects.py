@@ -65,7 +65,8 @@ town = build(dice)
 delivered = []
 for round_ in range(ROUNDS):
     names = list(town)
-    parcels = [Parcel(names[int(dice.random() * PLACES)], names[int(dice.random() * PLACES)], i) for i in range(12000)]
+    ends = [(names[int(dice.random() * PLACES)], names[int(dice.random() * PLACES)]) for _ in range(12000)]
+    parcels = [Parcel(sender, receiver, weight) for weight, (sender, receiver) in enumerate(ends)]
     by_receiver = {}
     for parcel in parcels:
         by_receiver.setdefault(parcel.receiver, []).append(parcel)

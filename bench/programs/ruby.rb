@@ -23,7 +23,8 @@ dice = Dice.new(43)
 syllables = %w[ka lo mi ne po ru sa te vu wy ze bra cho dri]
 word = -> { Array.new(1 + dice.roll(4)) { syllables[dice.roll(syllables.size)] }.join }
 books = Array.new(6000) do
-  Book.new(Array.new(3) { word.call.capitalize }.join(' '), word.call, 1800 + dice.roll(220), Array.new(40) { word.call })
+  title = Array.new(3) { word.call.capitalize }.join(' ')
+  Book.new(title, word.call, 1800 + dice.roll(220), Array.new(40) { word.call })
 end
 readers = Array.new(500) { |i| Reader.new("reader #{i}") }
 lines = []

@@ -9,15 +9,18 @@ export LC_ALL=C.UTF-8
 
 library=$(echo "$sysroot"/lib/librustc_driver-*.so)
 entry=$(nm -D --defined-only "$library" | sed -n 's/.* T \(_R[^ ]*rustc_driver_impl4main\)$/\1/p')
-cc -O2 -DENTRY="\"$entry\"" "$here/rustc.c" -o rustc "$library" -Wl,-rpath,"$sysroot/lib" -Wl,--allow-shlib-undefined
+cc -O2 -DENTRY="\"$entry\"" "$here/rustc.c" -o rustc "$library" \
+    -Wl,-rpath,"$sysroot/lib" -Wl,--allow-shlib-undefined
 
 awk 'BEGIN {
     print "use std::collections::{BTreeMap, HashMap, VecDeque};"
     print "use std::fmt;"
     print "pub trait Weigh { fn weigh(&self) -> usize; fn name(&self) -> String { String::from(\"thing\") } }"
     print "impl<T: Weigh> Weigh for Vec<T> { fn weigh(&self) -> usize { self.iter().map(Weigh::weigh).sum() } }"
-    print "impl<T: Weigh> Weigh for Option<T> { fn weigh(&self) -> usize { self.as_ref().map_or(0, Weigh::weigh) } }"
-    print "impl<T: Weigh, U: Weigh> Weigh for (T, U) { fn weigh(&self) -> usize { self.0.weigh() + self.1.weigh() } }"
+    print "impl<T: Weigh> Weigh for Option<T> {"
+    print "    fn weigh(&self) -> usize { self.as_ref().map_or(0, Weigh::weigh) } }"
+    print "impl<T: Weigh, U: Weigh> Weigh for (T, U) {"
+    print "    fn weigh(&self) -> usize { self.0.weigh() + self.1.weigh() } }"
     print "impl Weigh for u32 { fn weigh(&self) -> usize { *self as usize } }"
     for (i = 0; i < 16; i++) {
         print "pub mod part" i " {"
@@ -26,7 +29,8 @@ awk 'BEGIN {
         print "pub struct Key { pub number: u" (i % 2 ? 32 : 64) ", pub name: String, pub tags: Vec<String> }"
         print "#[derive(Debug, Clone, PartialEq)]"
         print "pub enum Shape { Dot, Line(Key, Key), Many(Vec<Shape>), Named { key: Key, inner: Box<Shape> } }"
-        print "impl Weigh for Key { fn weigh(&self) -> usize { self.name.len() + self.tags.iter().map(String::len).sum::<usize>() } }"
+        print "impl Weigh for Key { fn weigh(&self) -> usize {"
+        print "    self.name.len() + self.tags.iter().map(String::len).sum::<usize>() } }"
         print "impl Weigh for Shape { fn weigh(&self) -> usize { match self {"
         print "    Self::Dot => " i ", Self::Line(a, b) => a.weigh() * b.weigh(), Self::Many(all) => all.weigh(),"
         print "    Self::Named { key, inner } => key.weigh() + inner.weigh() } } }"
@@ -44,11 +48,15 @@ awk 'BEGIN {
         print "        Shape::Dot => return Err(format!(\"a dot after {} keys in part {}\", found.len(), " i ")),"
         print "        Shape::Line(a, b) => { *found.entry(a).or_insert(0) += 1; found.insert(b, " i "); }"
         print "        Shape::Many(all) => queue.extend(all.into_iter().rev().take(" i + 3 ")),"
-        print "        Shape::Named { key, inner } => { found.insert(key, inner.weigh()); queue.push_back(*inner); } } }"
+        print "        Shape::Named { key, inner } => {"
+        print "            found.insert(key, inner.weigh()); queue.push_back(*inner); } } }"
         print "    Ok(found) }"
         print "pub fn total(pairs: Vec<(u32, Option<Vec<u32>>)>) -> usize {"
-        print "    let more: Vec<_> = pairs.windows(2).flat_map(|w| w.iter().cloned().chain(w.iter().rev().cloned())).collect();"
-        print "    more.weigh() + pairs.iter().map(|p| (p.clone(), p.0).weigh() + " i ").max().unwrap_or_default() }"
+        print "    type Pair = (u32, Option<Vec<u32>>);"
+        print "    let both = |w: &[Pair]| w.iter().chain(w.iter().rev()).cloned().collect::<Vec<_>>();"
+        print "    let more: Vec<Pair> = pairs.windows(2).flat_map(both).collect();"
+        print "    let most = pairs.iter().map(|p| (p.clone(), p.0).weigh() + " i ").max();"
+        print "    more.weigh() + most.unwrap_or_default() }"
         print "}"
     }
 }' >crate.rs

@@ -1,8 +1,9 @@
 #!/bin/bash
 # Read by the scripts that run a server under the allocator and its clients without it.
 #
-# The suite gives the library in BENCH_PRELOAD and variables for it in BENCH_ENV, and reads figures from BENCH_FIGURES.
-# What counts is the time of the clients, and the processor time, memory and page faults of the server's processes.
+# The suite gives the library in BENCH_PRELOAD and variables for it in BENCH_ENV, and reads figures from the file
+# that BENCH_FIGURES names. What counts is the time of the clients, and the processor time, memory and page faults
+# of the server's processes.
 
 set -euo pipefail
 export LC_ALL=C.UTF-8
@@ -10,8 +11,8 @@ preload=${BENCH_PRELOAD:-libc.so.6}
 read -ra allocator <<<"${BENCH_ENV:-}"
 server=
 
-# Goes before servers that refuse to run as root: they get a user namespace in which they are somebody else, so their
-# files stay ours and no folder needs other rights.
+# Goes before servers that refuse to run as root: they get a user namespace in which they are somebody else, so
+# their files stay ours and no folder needs other rights.
 # shellcheck disable=SC2034 # used by the scripts that read this
 unprivileged=()
 if ((EUID == 0)); then

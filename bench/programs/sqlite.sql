@@ -3,7 +3,8 @@
 PRAGMA temp_store = MEMORY;
 CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT NOT NULL, town TEXT NOT NULL);
 CREATE TABLE item (id INTEGER PRIMARY KEY, label TEXT NOT NULL, price INTEGER NOT NULL);
-CREATE TABLE purchase (id INTEGER PRIMARY KEY, customer INTEGER NOT NULL, item INTEGER NOT NULL, day INTEGER, note TEXT);
+CREATE TABLE purchase (id INTEGER PRIMARY KEY, customer INTEGER NOT NULL, item INTEGER NOT NULL, day INTEGER,
+                       note TEXT);
 
 BEGIN;
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
@@ -12,7 +13,8 @@ WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
 INSERT INTO item SELECT i, 'item ' || hex(i * 2654435761 % 4294967296), i * 131 % 9973 FROM n;
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 160000)
 INSERT INTO purchase
-SELECT i, i * 7877 % 10000 + 1, i * 1231 % 3000 + 1, i * 17 % 365, substr('a note of some length, cut somewhere', 1, i % 36)
+SELECT i, i * 7877 % 10000 + 1, i * 1231 % 3000 + 1, i * 17 % 365,
+       substr('a note of some length, cut somewhere', 1, i % 36)
 FROM n;
 COMMIT;
 CREATE INDEX purchase_customer ON purchase (customer, day);
@@ -21,7 +23,8 @@ CREATE UNIQUE INDEX customer_name ON customer (name, id);
 
 SELECT town, count(*), sum(price) FROM purchase JOIN customer ON customer.id = customer JOIN item ON item.id = item
 GROUP BY town ORDER BY 3 DESC LIMIT 5;
-SELECT sum(running % 1009) FROM (SELECT sum(item) OVER (PARTITION BY customer ORDER BY day, id) AS running FROM purchase);
+SELECT sum(running % 1009) FROM
+    (SELECT sum(item) OVER (PARTITION BY customer ORDER BY day, id) AS running FROM purchase);
 SELECT count(*), max(length(notes)) FROM (SELECT group_concat(note, ';') AS notes FROM purchase GROUP BY customer);
 SELECT sum(json_extract(document, '$.day')), max(length(document)) FROM
     (SELECT json_object('id', id, 'day', day, 'note', note, 'list', json_array(item, customer)) AS document
@@ -29,7 +32,8 @@ SELECT sum(json_extract(document, '$.day')), max(length(document)) FROM
 SELECT count(DISTINCT note || day), count(DISTINCT customer * 1000 + day) FROM purchase;
 
 -- A table without an index, so the join sorts or builds one.
-CREATE TABLE word AS SELECT id, upper(replace(note, ' ', '-')) || (id % 5000) AS word FROM purchase WHERE length(note) > 9;
+CREATE TABLE word AS
+SELECT id, upper(replace(note, ' ', '-')) || (id % 5000) AS word FROM purchase WHERE length(note) > 9;
 SELECT count(*), sum(a.id < b.id) FROM word AS a JOIN word AS b ON a.word = b.word;
 SELECT count(*) FROM word WHERE word LIKE '%LENGTH%' AND word GLOB '*1*';
 

@@ -15,8 +15,9 @@ BEGIN {
         printf "<chapter id=\"c%d\" level=\"%d\"><title>Chapter %d</title>", i, dice(4), i
         for (j = 0; j < 90; j++) {
             printf "<p n=\"%d\">", j
-            for (k = 0; k < 8; k++) printf "<w c=\"%d\">word%d</w> and &lt;%d&gt; <i>some <b>%d</b> more</i> text,",
-                dice(9), dice(5000), dice(100), dice(7)
+            for (k = 0; k < 8; k++)
+                printf "<w c=\"%d\">word%d</w> and &lt;%d&gt; <i>some <b>%d</b> more</i> text,",
+                    dice(9), dice(5000), dice(100), dice(7)
             printf "<x:note ref=\"c%d\"><!-- to be checked --></x:note></p>", dice(240)
         }
         print "</chapter>"

@@ -35,12 +35,14 @@ function jobs(count, machines, deadline,    i, j) {
     for (i = 0; i < count; i++) {
         length_of[i] = 1 + dice(9)
         machine[i] = dice(machines)
-        print "(declare-const t" i " Int)(assert (and (>= t" i " 0) (<= (+ t" i " " length_of[i] ") " deadline ")))"
+        print "(declare-const t" i " Int)"
+        print "(assert (and (>= t" i " 0) (<= (+ t" i " " length_of[i] ") " deadline ")))"
     }
     for (i = 0; i < count; i++)
         for (j = 0; j < i; j++)
             if (machine[i] == machine[j])
-                print "(assert (or (<= (+ t" i " " length_of[i] ") t" j ") (<= (+ t" j " " length_of[j] ") t" i ")))"
+                print "(assert (or (<= (+ t" i " " length_of[i] ") t" j ")",
+                    "(<= (+ t" j " " length_of[j] ") t" i ")))"
             else if (dice(12) == 0)
                 print "(assert (<= (+ t" j " " length_of[j] ") t" i "))"
 }
