@@ -10,7 +10,6 @@ use mallow_units::size_class::MAX_INDEXED_BYTES;
 use mallow_units::{Align, SizeClass};
 
 use crate::allocator::Allocator;
-use crate::block;
 use crate::chunk::{End, Wish};
 use crate::config::{CHUNK_BYTES, CHUNK_UNITS, MAX_RUN_BYTES, UNIT_BYTES};
 use crate::counters::Change;
@@ -58,18 +57,11 @@ impl Allocator {
         let Some(class) = SizeClass::for_bytes(bytes) else {
             return self.allocate_long_zeroed(heap, bytes);
         };
-        let block = self.allocate_class(heap, class);
-        if block.is_null() {
+        let block = heap.pop_zeroed(class, bytes);
+        if !block.is_null() || !self.refill(heap, class) {
             return block;
         }
-        if heap.is_zero_list(class.index()) {
-            // SAFETY: the block is ours until we return it.
-            unsafe { block::clear_words(block.cast()) };
-        } else {
-            // SAFETY: as above, and at least `bytes` long.
-            unsafe { block.write_bytes(0, bytes) };
-        }
-        block
+        heap.pop_zeroed(class, bytes)
     }
 
     /// The first block of a list, refilled if necessary.

@@ -23,6 +23,7 @@ use mallow_sys::lock::{Guard, Lock};
 use mallow_units::word::to_usize;
 
 use crate::block::Block;
+use crate::config::DECAY_MS;
 use crate::counters::Counters;
 use crate::directory::{self, Large};
 use crate::heap::Heap;
@@ -50,6 +51,8 @@ pub struct Allocator {
     page_heap: Lock<PageHeap>,
     pub(crate) large: LargeBlocks,
     pub(crate) registry: Registry,
+    /// Milliseconds that free memory stays resident, as the page heap last said.
+    pub(crate) decay_ms: AtomicU64,
     /// How often `trim` was called.
     pub(crate) trims: AtomicU64,
     /// What it has counted.
@@ -88,6 +91,7 @@ impl Allocator {
             page_heap: Lock::new(PageHeap::new()),
             large: LargeBlocks::new(),
             registry: Registry::new(),
+            decay_ms: AtomicU64::new(DECAY_MS),
             trims: AtomicU64::new(0),
             counters: Counters::new(),
             options: Options::new(),

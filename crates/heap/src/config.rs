@@ -56,6 +56,14 @@ pub const DECAY_MS: u64 = 250;
 /// Free resident memory may be this part of what is in use, before growth has to purge first. A power of two; `patience` makes it
 /// more where purging was in vain.
 pub const DIRTY_SHARE: usize = 8;
+/// Bytes; free resident memory up to this never has to be purged when more is freed.
+pub const FREED_FLOOR_BYTES: usize = 16 * MIB;
+/// Bytes that one free purges at most, so that it does not last long.
+pub const FREED_STEP_BYTES: usize = 4 * MIB;
+/// Chunks that one request looks at for something to purge.
+pub const PURGE_VISITS: u32 = 8;
+/// Ticks in which the memory of how much was in use fades to about a third.
+pub const LATELY_TICKS: usize = 64;
 /// Units; growth purges no shorter runs: a system call for each would cost more than it gives.
 pub const MIN_PURGED_UNITS: u32 = 4;
 /// Bytes in use from which on new chunks are huge pages, where the system lets us ask for them: the untouched part of the last one

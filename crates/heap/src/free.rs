@@ -10,7 +10,7 @@ use crate::counters::Change;
 use crate::heap::Heap;
 use crate::misuse::{self, Pointer};
 use crate::slab::Slab;
-use crate::window::{OwnSlab, View};
+use crate::window::{self, OwnSlab, View};
 
 impl Allocator {
     /// Frees the block at `pointer` if that is simple: a block of a slab of the heap behind `view`. Returns whether it did.
@@ -70,27 +70,19 @@ impl Allocator {
     #[cold]
     #[inline(never)]
     pub unsafe fn free_slow(&'static self, heap: &'static Heap, pointer: *mut u8) -> Result<(), Foreign> {
+        let address = pointer.addr();
+        // Most often, it is another heap's block.
+        if let Some(slab) = window::any_slab(heap.window(), address) {
+            // SAFETY: the caller's promise, passed on.
+            unsafe { self.free_in(heap, slab, pointer) };
+            return Ok(());
+        }
         if pointer.is_null() {
             return Ok(());
         }
-        let address = pointer.addr();
         match self.place_of(address) {
-            Place::Slab(slab) => {
-                let block = checked_block("free", slab, pointer);
-                self.perturb_freed(pointer, slab.block_bytes());
-                if heap.id() == slab.heap_id() {
-                    if slab.is_on_bare_page(address) {
-                        misuse::stop("free", address, Pointer::NoBlock);
-                    }
-                    // SAFETY: a live block, as far as can be told, of a slab of this heap.
-                    if unsafe { slab.push_local(block) } {
-                        self.look_after(heap, slab);
-                    }
-                } else {
-                    // SAFETY: a live block, as far as can be told.
-                    unsafe { self.free_remote(heap, slab, block) };
-                }
-            }
+            // SAFETY: the caller's promise, passed on.
+            Place::Slab(slab) => unsafe { self.free_in(heap, slab, pointer) },
             Place::Run(run) => {
                 let bytes = checked_run("free", run, address);
                 self.perturb_freed(pointer, bytes);
@@ -118,6 +110,28 @@ impl Allocator {
             Place::Foreign => return Err(Foreign),
         }
         Ok(())
+    }
+
+    /// Frees a block of `slab`, after every check there is.
+    ///
+    /// # Safety
+    ///
+    /// 1. As for [`Allocator::free_fast`].
+    unsafe fn free_in(&'static self, heap: &'static Heap, slab: &'static Slab, pointer: *mut u8) {
+        let block = checked_block("free", slab, pointer);
+        self.perturb_freed(pointer, slab.block_bytes());
+        if heap.id() != slab.heap_id() {
+            // SAFETY: a live block, as far as can be told.
+            unsafe { self.free_remote(heap, slab, block) };
+            return;
+        }
+        if slab.is_on_bare_page(pointer.addr()) {
+            misuse::stop("free", pointer.addr(), Pointer::NoBlock);
+        }
+        // SAFETY: a live block, as far as can be told, of a slab of this heap.
+        if unsafe { slab.push_local(block) } {
+            self.look_after(heap, slab);
+        }
     }
 
     /// Bytes that the program may use of the block at `pointer`, which `operation` was given.

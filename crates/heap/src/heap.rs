@@ -63,6 +63,11 @@ pub struct Heap {
     pub(crate) listed_slabs: Cell<usize>,
     /// The class that the next tick looks at first, and how many of its slabs have not been looked at in this round.
     pub(crate) scan_at: Cell<(usize, usize)>,
+    /// When the present round of looks at all slabs began.
+    pub(crate) round_ms: Cell<u64>,
+    /// Bytes of pages in slabs that were given to the kernel, and taken back, since the last tick.
+    pub(crate) pages_given: Cell<usize>,
+    pub(crate) pages_taken_back: Cell<usize>,
     /// Whether the thread that had the heap was left behind by a fork: a block that it was freeing at that moment may be
     /// neither in use nor on a list.
     pub(crate) is_inherited: Cell<bool>,
@@ -108,6 +113,9 @@ impl Heap {
             },
             listed_slabs: Cell::new(0),
             scan_at: Cell::new((0, 0)),
+            round_ms: Cell::new(0),
+            pages_given: Cell::new(0),
+            pages_taken_back: Cell::new(0),
             is_inherited: Cell::new(false),
             trims_seen: Cell::new(0),
             change: Cell::new(Change { allocations: 0, frees: 0, allocated_bytes: 0, freed_bytes: 0 }),
@@ -163,9 +171,21 @@ impl Heap {
         first
     }
 
-    /// Whether everything but the first two words of the next block of a list is zero.
-    pub fn is_zero_list(&self, class: usize) -> bool {
-        self.zero_lists.get() >> class & 1 == 1
+    /// Takes the first block of a list and clears `bytes` bytes of it, which it has; null if the list is empty.
+    #[inline]
+    pub fn pop_zeroed(&self, class: SizeClass, bytes: usize) -> *mut u8 {
+        let block = self.pop(class);
+        if block.is_null() {
+            return block.cast();
+        }
+        if self.zero_lists.get() >> class.index() & 1 == 1 {
+            // SAFETY: the block is ours until we return it; the rest of it is zero.
+            unsafe { block::clear_words(block) };
+        } else {
+            // SAFETY: as above, and at least `bytes` long.
+            unsafe { block.cast::<u8>().write_bytes(0, bytes) };
+        }
+        block.cast()
     }
 
     /// Replaces a list.

@@ -41,16 +41,22 @@ impl Allocator {
         }
         self.flush_batches(heap);
         self.drain_mailbox(heap);
-        let portion = (heap.listed_slabs.get() / SCAN_SHARE).max(SCAN_FLOOR);
-        self.purge_slabs(heap, portion, Zeal::Idle);
+        let now_ms = self.os().now_ms();
+        self.purge_slabs(heap, now_ms);
         if heap.runs.is_stale() {
             self.give_back_kept_runs(heap);
         }
         self.settle(heap);
         drop(busy);
-        self.purge_next_vacant();
-        let now_ms = self.os().now_ms();
-        self.page_heap().tick(self.os(), &self.counters, now_ms);
+        self.purge_next_vacant(now_ms);
+        let (given, taken_back) = (heap.pages_given.take(), heap.pages_taken_back.take());
+        let decay_ms = {
+            let mut page_heap = self.page_heap();
+            page_heap.learn(given, taken_back);
+            page_heap.tick(self.os(), &self.counters, now_ms);
+            page_heap.decay_ms()
+        };
+        self.decay_ms.store(decay_ms, Ordering::Relaxed);
         self.large.purge(self.os(), &self.counters, now_ms, false);
     }
 
@@ -116,13 +122,20 @@ impl Allocator {
         }
     }
 
-    /// Looks at `portion` slabs, each in its turn, for pages and slabs to give back.
-    fn purge_slabs(&'static self, heap: &'static Heap, portion: usize, zeal: Zeal) {
-        let mut left = portion;
+    /// Looks at some slabs, each in its turn, for pages and slabs to give back. A slab that has not changed for a round, or two
+    /// looks, is idle, so a round takes half the time that free memory is to stay.
+    fn purge_slabs(&'static self, heap: &'static Heap, now_ms: u64) {
+        let mut left = (heap.listed_slabs.get() / SCAN_SHARE).max(SCAN_FLOOR);
         for _ in 0..=CLASS_COUNT {
             let (class, in_class) = heap.scan_at.get();
+            if class == 0 && in_class == heap.bins[0].slabs().count() {
+                if now_ms < heap.round_ms.get() + self.decay_ms.load(Ordering::Relaxed) / 2 {
+                    return;
+                }
+                heap.round_ms.set(now_ms);
+            }
             let looked = in_class.min(left);
-            self.purge_bin(heap, class, looked, zeal);
+            self.purge_bin(heap, class, looked, Zeal::Idle);
             left -= looked;
             if looked < in_class {
                 heap.scan_at.set((class, in_class - looked));
@@ -145,18 +158,18 @@ impl Allocator {
                 self.close_slab(heap, slab);
             } else if zeal == Zeal::All || (is_idle && zeal == Zeal::Idle) {
                 let purged = slab.purge_pages(self.os(), heap.is_inherited.get());
+                heap.pages_given.set(heap.pages_given.get() + purged);
                 self.counters.add(Counter::PurgedBytes, purged);
             }
         }
     }
 
     /// Looks after one heap whose thread has exited.
-    fn purge_next_vacant(&'static self) {
+    fn purge_next_vacant(&'static self, now_ms: u64) {
         if let Some(vacant) = self.registry.next_to_look_at().filter(|heap| owner::visit(&heap.owner)) {
-            let portion = (vacant.listed_slabs.get() / SCAN_SHARE).max(SCAN_FLOOR);
             let busy = vacant.enter();
             self.drain_mailbox(vacant);
-            self.purge_slabs(vacant, portion, Zeal::Idle);
+            self.purge_slabs(vacant, now_ms);
             self.settle(vacant);
             drop(busy);
             self.leave(vacant);

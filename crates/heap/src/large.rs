@@ -36,6 +36,32 @@ pub struct Cache {
 // SAFETY: the mappings in it belong to the cache alone.
 unsafe impl Send for Cache {}
 
+impl Kept {
+    /// Whether it can serve a request for `bytes` as it is.
+    const fn fits(&self, bytes: usize) -> bool {
+        self.bytes >= bytes && self.bytes <= bytes + bytes / 2
+    }
+
+    /// The same, grown or cut to `bytes` if it does not fit: what is resident stays so. `None`, and it is gone, if the operating
+    /// system refuses.
+    fn fitted(self, os: &dyn Os, counters: &Counters, bytes: usize) -> Option<Self> {
+        if self.fits(bytes) {
+            return Some(self);
+        }
+        // SAFETY: exactly one mapping of ours, which nobody uses.
+        match unsafe { os.remap(self.start, self.bytes, bytes, true) } {
+            Ok(start) => {
+                counters.add(Counter::PurgedBytes, self.bytes.saturating_sub(bytes));
+                Some(Self { start, bytes, ..self })
+            }
+            Err(_) => {
+                release(os, counters, self);
+                None
+            }
+        }
+    }
+}
+
 /// The large blocks of one allocator.
 #[derive(Debug)]
 pub struct LargeBlocks {
@@ -66,7 +92,7 @@ impl LargeBlocks {
     pub fn allocate(&self, os: &dyn Os, counters: &Counters, bytes: usize, align: usize) -> Option<Mapped> {
         let bytes = page::round_up(bytes)?.max(GRANULE_BYTES);
         let kept = self.cache.lock().find(bytes, align);
-        let (start, bytes, is_zero) = match kept {
+        let (start, bytes, is_zero) = match kept.and_then(|kept| kept.fitted(os, counters, bytes)) {
             Some(kept) => (kept.start, kept.bytes, false),
             None => (os.map(bytes, align.max(PAGE_BYTES)).ok()?, bytes, true),
         };
@@ -152,22 +178,20 @@ impl Default for LargeBlocks {
 }
 
 impl Cache {
-    /// The best fit that wastes at most a half.
+    /// The best fit that wastes at most a half; or else the block whose length differs least, if it has at least a quarter.
     fn find(&mut self, bytes: usize, align: usize) -> Option<Kept> {
-        let fits = |kept: &Kept| {
-            kept.bytes >= bytes
-                && kept.bytes <= bytes + bytes / 2
-                && kept.start.addr().get().is_multiple_of(align)
+        let may_move = align <= PAGE_BYTES;
+        let merit = |slot: &Option<Kept>| {
+            let kept = (*slot)?;
+            let fits = kept.fits(bytes);
+            let serves = if may_move { fits || kept.bytes >= bytes / 4 } else { fits };
+            let is_aligned = kept.start.addr().get().is_multiple_of(align);
+            (serves && is_aligned).then(|| (!fits, kept.bytes.abs_diff(bytes)))
         };
-        let slot = self
-            .kept
-            .iter_mut()
-            .filter(|slot| slot.as_ref().is_some_and(fits))
-            .min_by_key(|slot| slot.map_or(0, |kept| kept.bytes));
-        let found = slot.and_then(Option::take);
-        if found.is_none() {
-            self.patience.took_back(bytes, self.now_ms);
-        }
+        let best = self.kept.iter_mut().filter(|slot| merit(slot).is_some()).min_by_key(|slot| merit(slot));
+        let found = best.and_then(Option::take);
+        let missing = bytes.saturating_sub(found.map_or(0, |kept| kept.bytes));
+        self.patience.took_back(missing, self.now_ms);
         found
     }
 

@@ -11,13 +11,14 @@ use mallow_trace::Counter;
 
 use crate::chunk::{Chunk, Links, Wish};
 use crate::config::{
-    CHUNK_BYTES, CHUNK_UNITS, DIRTY_FLOOR_BYTES, HUGE_FROM_BYTES, MIN_PURGED_UNITS, PURGE_STEP_BYTES,
-    RESERVATION_LADDER, TICK_MS, UNIT_BYTES,
+    CHUNK_BYTES, CHUNK_UNITS, DIRTY_FLOOR_BYTES, FREED_FLOOR_BYTES, FREED_STEP_BYTES, HUGE_FROM_BYTES,
+    LATELY_TICKS, MIN_PURGED_UNITS, PURGE_STEP_BYTES, PURGE_VISITS, RESERVATION_LADDER, TICK_MS, UNIT_BYTES,
 };
 use crate::counters::Counters;
 use crate::patience::Patience;
 use crate::region::Region;
 
+use core::cell::Cell;
 use core::ptr::NonNull;
 use mallow_ds::bitmap;
 
@@ -48,6 +49,8 @@ pub struct PageHeap {
     region: Option<&'static Region>,
     used_units: usize,
     dirty_units: usize,
+    /// The most that was in use, fading away.
+    lately_used_units: usize,
     /// The clock at the last tick.
     now_ms: u64,
     /// How much to keep resident.
@@ -74,6 +77,7 @@ impl PageHeap {
             region: None,
             used_units: 0,
             dirty_units: 0,
+            lately_used_units: 0,
             now_ms: 0,
             patience: Patience::new(),
             huge_pages: None,
@@ -133,19 +137,45 @@ impl PageHeap {
     }
 
     /// Takes back units that [`PageHeap::take`] handed out. `chunk` and `start` say which.
-    pub fn give_back(&mut self, counters: &Counters, chunk: &'static Chunk, start: u32, units: u32) {
+    ///
+    /// Purges some of the oldest free memory if there is much for what was in use lately: the program may fall silent now.
+    pub fn give_back(
+        &mut self,
+        os: &dyn Os,
+        counters: &Counters,
+        chunk: &'static Chunk,
+        start: u32,
+        units: u32,
+    ) {
         chunk.give_back(start, units);
         chunk.freed_ms.set(self.now_ms);
+        self.lately_used_units = self.lately_used_units.max(self.used_units);
         self.used_units -= units as usize;
         self.dirty_units += units as usize;
         self.file(chunk);
+        let budget = self.patience.budget(self.lately_used_units * UNIT_BYTES, FREED_FLOOR_BYTES);
+        if self.dirty_units * UNIT_BYTES > budget {
+            self.purge_some(os, counters, FREED_STEP_BYTES);
+        }
         self.count(counters);
+    }
+
+    /// Notes what slabs gave to the kernel and took back since the last call.
+    pub fn learn(&mut self, given: usize, taken_back: usize) {
+        self.patience.gave(given);
+        self.patience.took_back(taken_back, self.now_ms);
+    }
+
+    /// Milliseconds that free memory stays resident.
+    pub fn decay_ms(&self) -> u64 {
+        self.patience.decay_ms()
     }
 
     /// Notes the time and purges what has aged; returns the bytes.
     pub fn tick(&mut self, os: &dyn Os, counters: &Counters, now_ms: u64) -> usize {
         self.now_ms = now_ms;
         self.patience.tick(now_ms);
+        self.lately_used_units -= self.lately_used_units / LATELY_TICKS;
         let decay_ms = self.patience.decay_ms();
         let aged = |chunk: &Chunk| now_ms.saturating_sub(chunk.freed_ms.get()) >= decay_ms;
         let purged = self.purge(os, counters, PURGE_STEP_BYTES, 1, aged);
@@ -164,7 +194,9 @@ impl PageHeap {
     pub fn purge_after_exit(&mut self, os: &dyn Os, counters: &Counters, now_ms: u64) {
         if now_ms >= self.purged_exit_ms + TICK_MS {
             self.purged_exit_ms = now_ms;
-            self.trim(os, counters, 0);
+            let keep = self.patience.budget(self.used_units * UNIT_BYTES, 0);
+            let purged = self.trim(os, counters, if self.patience.is_at_end() { 0 } else { keep });
+            self.patience.gave(purged);
         }
     }
 
@@ -194,9 +226,16 @@ impl PageHeap {
         let speculated = if used >= HUGE_FROM_BYTES { CHUNK_BYTES } else { 0 };
         let budget = self.patience.budget(used, self.dirty_floor_bytes) + speculated;
         if self.dirty_units * UNIT_BYTES > budget {
-            let purged = self.purge(os, counters, fresh_units * UNIT_BYTES, MIN_PURGED_UNITS, |_| true);
-            self.patience.gave(purged);
+            self.purge_some(os, counters, fresh_units * UNIT_BYTES);
         }
+    }
+
+    /// Purges `bytes` bytes in long runs, as far as a few chunks have them.
+    fn purge_some(&mut self, os: &dyn Os, counters: &Counters, bytes: usize) {
+        let visits = Cell::new(PURGE_VISITS);
+        let may_visit = |_: &Chunk| visits.replace(visits.get().saturating_sub(1)) > 0;
+        let purged = self.purge(os, counters, bytes, MIN_PURGED_UNITS, may_visit);
+        self.patience.gave(purged);
     }
 
     /// Purges chunks, longest unused first, while `eligible` says so and until `bytes` have gone; no runs below `min_units`.

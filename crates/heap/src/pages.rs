@@ -37,6 +37,11 @@ impl Slab {
         self.flags.get() & PURGED != 0 && self.bare.get() != 0
     }
 
+    /// Bytes of bare pages.
+    pub(crate) fn bare_bytes(&self) -> usize {
+        self.bare.get().count_ones() as usize * PAGE_BYTES
+    }
+
     /// Carves bare pages until there is at least one new block, and hands out the new blocks.
     ///
     /// The first carve takes one page; later ones take as many as are carved already, up to four.

@@ -2,7 +2,7 @@
 //!
 //! Memory that is returned to the kernel and asked for again soon after was returned in vain: the program pays for a system
 //! call and for the faults. So who returns memory counts what it gives, and what it takes back; if more than a quarter
-//! of what was given comes back, it keeps more from then on, and longer. A second without that, and it keeps less again.
+//! of what was given comes back, it keeps more from then on, and longer. Five seconds without that, and it keeps less again.
 //!
 //! Called by `page_heap` and `large`, each with its own.
 
@@ -11,7 +11,7 @@ use crate::config::{DECAY_MS, DIRTY_SHARE};
 /// The most patient level: keeps as much again as is in use.
 const MAX_LEVEL: u32 = DIRTY_SHARE.ilog2();
 /// Milliseconds after which patience that was not needed is lost.
-const RELAX_MS: u64 = 1000;
+const RELAX_MS: u64 = 5000;
 
 /// What was given and taken back since it was last judged, and what follows.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,6 +37,11 @@ impl Patience {
     /// Milliseconds that free memory stays resident.
     pub const fn decay_ms(&self) -> u64 {
         DECAY_MS << self.level
+    }
+
+    /// Whether nothing was returned in vain lately.
+    pub const fn is_at_end(&self) -> bool {
+        self.level == 0
     }
 
     /// Notes that `bytes` were returned to the kernel although they might be needed again.

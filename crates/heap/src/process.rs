@@ -17,7 +17,8 @@ use mallow_sys::line;
 use mallow_sys::linux::{LINUX, call};
 use mallow_sys::thread::{self, Here};
 use mallow_trace::segment;
-use mallow_units::Align;
+use mallow_units::size_class::MAX_INDEXED_BYTES;
+use mallow_units::{Align, SizeClass};
 
 use crate::allocator::{Allocator, Foreign};
 use crate::heap::Heap;
@@ -96,12 +97,27 @@ pub fn allocate_fast(bytes: usize) -> *mut u8 {
 
 /// A block of at least `bytes`, aligned to 16; null if there is no memory.
 pub fn allocate_slow(bytes: usize) -> *mut u8 {
+    if bytes > MAX_INDEXED_BYTES
+        && let Some(class) = SizeClass::for_bytes(bytes)
+    {
+        let block = heap_of_word().pop(class);
+        if !block.is_null() {
+            return block.cast();
+        }
+    }
     with_heap(|heap| ROOT.allocate(heap, bytes)).unwrap_or(ptr::null_mut())
 }
 
 /// A block of at least `bytes` zero bytes; null if there is no memory.
 #[inline]
 pub fn allocate_zeroed(bytes: usize) -> *mut u8 {
+    let heap = heap_of_word();
+    if let Some(class) = SizeClass::for_bytes(bytes) {
+        let block = heap.pop_zeroed(class, bytes);
+        if !block.is_null() {
+            return block;
+        }
+    }
     with_heap(|heap| ROOT.allocate_zeroed(heap, bytes)).unwrap_or(ptr::null_mut())
 }
 
@@ -132,6 +148,13 @@ pub unsafe fn free_fast(pointer: *mut u8) -> bool {
 /// 1. As [`free_fast`].
 pub unsafe fn free_slow(pointer: *mut u8) -> Result<(), Foreign> {
     let heap = heap_of_word();
+    if heap.id() == 0 && !ptr::eq(heap, &raw const ROOT.exited) && !pointer.is_null() {
+        // A thread that only frees needs a heap too: it collects what it has to send.
+        // SAFETY: the caller's promise (1); `with_heap` gives a heap of this thread.
+        if let Some(result) = with_heap(|heap| unsafe { ROOT.free_slow(heap, pointer) }) {
+            return result;
+        }
+    }
     // SAFETY: the caller's promise (1); the heap is this thread's or belongs to none.
     let result = unsafe { ROOT.free_slow(heap, pointer) };
     thread::set_window(heap.window());
@@ -148,6 +171,10 @@ pub unsafe fn free_slow(pointer: *mut u8) -> Result<(), Foreign> {
 ///
 /// 1. Nobody uses the block during the call, nor afterwards if it moved.
 pub unsafe fn reallocate(pointer: *mut u8, bytes: usize) -> Result<*mut u8, Foreign> {
+    // SAFETY: the caller's promise (1).
+    if unsafe { ROOT.fits_fast(Here::new(), pointer, bytes) } {
+        return Ok(pointer);
+    }
     // SAFETY: the caller's promise (1); `with_heap` gives a heap of this thread.
     with_heap(|heap| unsafe { ROOT.reallocate(heap, pointer, bytes) }).unwrap_or(Ok(ptr::null_mut()))
 }

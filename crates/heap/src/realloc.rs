@@ -8,11 +8,28 @@ use core::ptr;
 use mallow_units::SizeClass;
 
 use crate::allocator::{Allocator, Foreign, Place};
+use crate::block;
 use crate::counters::Change;
 use crate::heap::Heap;
 use crate::options::Key;
+use crate::window::{OwnSlab, View};
 
 impl Allocator {
+    /// Whether the block at `pointer` is a live one of the heap behind `view` that can serve a request for `bytes` as it is.
+    ///
+    /// # Safety
+    ///
+    /// 1. If `pointer` is a live block, nobody uses it during the call.
+    #[inline(always)]
+    pub unsafe fn fits_fast(&self, view: impl View, pointer: *mut u8, bytes: usize) -> bool {
+        let Some(own) = OwnSlab::around(view, pointer.addr()) else { return false };
+        let slab = own.slab();
+        slab.is_block_start(pointer.addr())
+            // SAFETY: the start of a block of this thread's, live or free (1).
+            && !unsafe { block::has_mark(pointer.cast(), slab.mark()) }
+            && fits_in_place(slab.block_bytes(), bytes)
+    }
+
     /// Resizes the live block at `pointer` to at least `bytes`; null if there is no memory, and the block is then as
     /// it was.
     ///

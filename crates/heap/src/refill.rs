@@ -33,7 +33,11 @@ impl Allocator {
             };
             // A slab that is busy takes its purged pages back: while some are missing, each of its free blocks is looked at.
             let batch = if slab.has_purged_pages() && slab.is_active() {
-                slab.carve(self.os()).or_else(|| slab.take_local(most))
+                let missing = slab.bare_bytes();
+                let batch = slab.carve(self.os());
+                let taken_back = missing - slab.bare_bytes();
+                heap.pages_taken_back.set(heap.pages_taken_back.get() + taken_back);
+                batch.or_else(|| slab.take_local(most))
             } else {
                 slab.take_local(most).or_else(|| slab.carve(self.os()))
             };

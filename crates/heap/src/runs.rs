@@ -106,7 +106,7 @@ impl Allocator {
         let Some(region) = self.region_of(slab.start()) else { return };
         let unit = region.unit_at(slab.start());
         let first = u32::try_from(unit % CHUNK_UNITS as usize).unwrap_or(0);
-        self.page_heap().give_back(&self.counters, region.chunk_of(unit), first, slab.units());
+        self.page_heap().give_back(self.os(), &self.counters, region.chunk_of(unit), first, slab.units());
     }
 
     /// Reserves another region. Under the page heap's lock.

@@ -6,7 +6,7 @@
 //!                                           owner is me?       else: another heap's, a run, or nothing
 //! ```
 //!
-//! Called by `free`. In a process the four numbers lie in the thread's own words, where each is an operand of one instruction; in
+//! Called by `free` and `realloc`. In a process the four numbers lie in the thread's own words, where each is an operand of one instruction; in
 //! tests, whose threads have many heaps, in the heap.
 
 use core::ptr;
@@ -63,6 +63,23 @@ impl View for thread::Window {
     fn owns(self, entry: u64) -> bool {
         entry & u64::from(u16::MAX) == u64::from(self.owner)
     }
+}
+
+/// The slab, of whatever heap, that `address` is in; `None` for runs, for what is not a block, and for units that the view does
+/// not know.
+pub(crate) fn any_slab(view: impl View, address: usize) -> Option<&'static Slab> {
+    let unit = view.offset_of(address) >> UNIT_SHIFT;
+    if !view.has(unit) {
+        return None;
+    }
+    let map = ptr::with_exposed_provenance::<AtomicU64>(view.map());
+    // SAFETY: the map has an entry for each unit below the limit.
+    let entry = unsafe { map.add(unit) };
+    // SAFETY: committed, never released, and atomic.
+    let entry = unsafe { (*entry).load(Ordering::Relaxed) };
+    // Runs, and units without a block, have no owner.
+    let has_owner = entry & ((1 << OWNER_BITS) - 1) != 0;
+    has_owner.then(|| OwnSlab(entry).slab())
 }
 
 /// A page map entry of a slab of the viewing thread's own heap. Not a reference, whose `Option` would be told apart by one more

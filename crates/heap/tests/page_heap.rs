@@ -121,7 +121,7 @@ impl Model {
         };
         self.out.remove(&unit);
         let start = u32::try_from(unit).unwrap_or(u32::MAX) % CHUNK_UNITS;
-        self.page_heap.give_back(&self.counters, self.region.chunk_of(unit), start, units);
+        self.page_heap.give_back(&SIM, &self.counters, self.region.chunk_of(unit), start, units);
     }
 
     fn give_everything_back(mut self) {

@@ -122,10 +122,7 @@ mod tests {
                     std::thread::yield_now();
                     let here = Here::new();
                     assert_eq!((here.offset_of(5000), here.map()), (904, 77));
-                    assert_eq!(
-                        (0..5).map(|unit| here.has(unit)).collect::<std::vec::Vec<_>>(),
-                        [true, true, true, false, false]
-                    );
+                    assert_eq!([0, 2, 3, 4].map(|unit| here.has(unit)), [true, true, false, false]);
                     assert!(here.owns(0xabcd_0000 | u64::from(n)) && !here.owns(u64::from(n) + 1));
                     set_window(Window::default());
                 });
