@@ -1,5 +1,6 @@
 #!/bin/bash
 # Read by the two scripts for postgres.
+# shellcheck source-path=SCRIPTDIR
 source "${BASH_SOURCE[0]%/*}/server.sh"
 PATH=$(printf '%s:' /usr/lib/postgresql/*/bin)$PATH
 # All processes together take as long as their work does: nothing runs in the background, nothing waits for a disk.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # Prepares postgres in the current folder: a cluster with the tables of pgbench, and one more for other queries.
+# shellcheck source-path=SCRIPTDIR
 source "${0%/*}/postgres-prelude.sh"
 
 "${unprivileged[@]}" initdb -D fresh -U bench --no-sync --auth=trust --locale=C.UTF-8 >/dev/null

@@ -1,5 +1,6 @@
 #!/bin/bash
 # PostgreSQL with four clients of pgbench: simple reads, small updates and larger queries, drawn with a fixed seed.
+# shellcheck source-path=SCRIPTDIR
 source "${0%/*}/postgres-prelude.sh"
 
 rm -rf data

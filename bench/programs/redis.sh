@@ -1,5 +1,6 @@
 #!/bin/bash
 # Redis without persistence: one client sends all commands in a pipe, then half of the keys are deleted.
+# shellcheck source-path=SCRIPTDIR
 source "${0%/*}/server.sh"
 
 cli() {
