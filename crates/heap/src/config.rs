@@ -56,8 +56,11 @@ pub const DECAY_MS: u64 = 250;
 /// Free resident memory may be this part of what is in use, before growth has to purge first. A power of two; `patience` makes it
 /// more where purging was in vain.
 pub const DIRTY_SHARE: usize = 8;
-/// Bytes; free resident memory up to this never has to be purged when more is freed.
+/// Bytes; free resident memory up to this never has to be purged when more is freed. Beyond it, chunks that are free as a whole are, if
+/// `patience` does not keep them.
 pub const FREED_FLOOR_BYTES: usize = 16 * MIB;
+/// Free resident memory may be this part of what is in use, in a large heap, before parts of chunks are purged, and not only whole ones.
+pub const PARTS_SHARE: usize = 2;
 /// Bytes that one free purges at most, so that it does not last long.
 pub const FREED_STEP_BYTES: usize = 4 * MIB;
 /// Chunks that one request looks at for something to purge.

@@ -39,7 +39,7 @@ unsafe impl Send for Cache {}
 impl Kept {
     /// Whether it can serve a request for `bytes` as it is.
     const fn fits(&self, bytes: usize) -> bool {
-        self.bytes >= bytes && self.bytes <= bytes + bytes / 2
+        self.bytes >= bytes && self.bytes <= 2 * bytes
     }
 
     /// The same, grown or cut to `bytes` if it does not fit: what is resident stays so. `None`, and it is gone, if the operating
@@ -178,7 +178,7 @@ impl Default for LargeBlocks {
 }
 
 impl Cache {
-    /// The best fit that wastes at most a half; or else the block whose length differs least, if it has at least a quarter.
+    /// The best fit that wastes at most half of it; or else the block whose length differs least, if it has at least a quarter.
     fn find(&mut self, bytes: usize, align: usize) -> Option<Kept> {
         let may_move = align <= PAGE_BYTES;
         let merit = |slot: &Option<Kept>| {

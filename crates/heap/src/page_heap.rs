@@ -11,8 +11,9 @@ use mallow_trace::Counter;
 
 use crate::chunk::{Chunk, Links, Wish};
 use crate::config::{
-    CHUNK_BYTES, CHUNK_UNITS, DIRTY_FLOOR_BYTES, FREED_FLOOR_BYTES, FREED_STEP_BYTES, HUGE_FROM_BYTES,
-    LATELY_TICKS, MIN_PURGED_UNITS, PURGE_STEP_BYTES, PURGE_VISITS, RESERVATION_LADDER, TICK_MS, UNIT_BYTES,
+    CHUNK_BYTES, CHUNK_UNITS, DIRTY_FLOOR_BYTES, FREED_FLOOR_BYTES, PARTS_SHARE, FREED_STEP_BYTES,
+    HUGE_FROM_BYTES, LATELY_TICKS, MIN_PURGED_UNITS, PURGE_STEP_BYTES, PURGE_VISITS, RESERVATION_LADDER,
+    TICK_MS, UNIT_BYTES,
 };
 use crate::counters::Counters;
 use crate::patience::Patience;
@@ -104,7 +105,7 @@ impl PageHeap {
                 (chunk, chunk.find(wish, false)?)
             }
         };
-        let speculated_units = if chunk.is_bare() { self.choose_page_size(os, chunk) } else { 0 };
+        let speculated_units = if chunk.is_bare() { self.choose_page_size(os, counters, chunk) } else { 0 };
         let taken = chunk.take(os, start, units);
         self.used_units += units as usize;
         self.dirty_units -= taken.backed_units as usize;
@@ -120,9 +121,12 @@ impl PageHeap {
 
     /// Decides how `chunk`, of which nothing is resident, becomes resident: as one huge page if so much is in use that what the
     /// program leaves of it does not count. Returns the units that do so although nobody has asked for them.
-    fn choose_page_size(&mut self, os: &dyn Os, chunk: &'static Chunk) -> usize {
+    fn choose_page_size(&mut self, os: &dyn Os, counters: &Counters, chunk: &'static Chunk) -> usize {
         let huge_pages = *self.huge_pages.get_or_insert_with(|| os.huge_pages());
-        let is_large = self.used_units * UNIT_BYTES >= HUGE_FROM_BYTES;
+        let used = self.used_units * UNIT_BYTES;
+        // Many threads with little each have slabs that are hardly touched.
+        let per_heap = used / usize::try_from(counters.get(Counter::Heaps)).unwrap_or(1).max(1);
+        let is_large = used >= HUGE_FROM_BYTES && per_heap >= CHUNK_BYTES;
         if huge_pages == HugePages::Always && !is_large {
             chunk.stay_small(os);
         }
@@ -153,8 +157,14 @@ impl PageHeap {
         self.used_units -= units as usize;
         self.dirty_units += units as usize;
         self.file(chunk);
-        let budget = self.patience.budget(self.lately_used_units * UNIT_BYTES, FREED_FLOOR_BYTES);
-        if self.dirty_units * UNIT_BYTES > budget {
+        let lately = self.lately_used_units * UNIT_BYTES;
+        let budget = self.patience.budget(lately, FREED_FLOOR_BYTES);
+        let dirty = self.dirty_units * UNIT_BYTES;
+        if chunk.used_units() == 0 && dirty > budget {
+            // A whole chunk, which comes back as a huge page, if it comes back.
+            let purged = self.purge_chunk(os, counters, chunk, 1);
+            self.patience.gave(purged);
+        } else if dirty > budget.max(lately / PARTS_SHARE) {
             self.purge_some(os, counters, FREED_STEP_BYTES);
         }
         self.count(counters);
@@ -223,11 +233,32 @@ impl PageHeap {
     /// Growth by `fresh_units` must not push the resident memory beyond what is in use plus the budget.
     fn pass_grow_gate(&mut self, os: &dyn Os, counters: &Counters, fresh_units: usize) {
         let used = self.used_units * UNIT_BYTES;
-        let speculated = if used >= HUGE_FROM_BYTES { CHUNK_BYTES } else { 0 };
+        let is_large = used >= HUGE_FROM_BYTES;
+        let speculated = if is_large { CHUNK_BYTES } else { 0 };
         let budget = self.patience.budget(used, self.dirty_floor_bytes) + speculated;
-        if self.dirty_units * UNIT_BYTES > budget {
-            self.purge_some(os, counters, fresh_units * UNIT_BYTES);
+        let dirty = self.dirty_units * UNIT_BYTES;
+        if dirty > budget {
+            let purged = self.purge_whole_chunks(os, counters, fresh_units * UNIT_BYTES);
+            if purged == 0 && (!is_large || dirty > budget.max(used / PARTS_SHARE)) {
+                self.purge_some(os, counters, fresh_units * UNIT_BYTES);
+            }
         }
+    }
+
+    /// Purges `bytes` bytes in chunks of which nothing is in use, as far as a few of them are resident: they come back as huge
+    /// pages, and the others do not.
+    fn purge_whole_chunks(&mut self, os: &dyn Os, counters: &Counters, bytes: usize) -> usize {
+        let mut purged = 0;
+        let mut next = self.buckets[CHUNK_UNITS as usize];
+        for _ in 0..PURGE_VISITS {
+            let Some(chunk) = next.filter(|_| purged < bytes) else { break };
+            next = chunk.by_room.next.get();
+            if chunk.backed_units() > 0 {
+                purged += self.purge_chunk(os, counters, chunk, 1);
+            }
+        }
+        self.patience.gave(purged);
+        purged
     }
 
     /// Purges `bytes` bytes in long runs, as far as a few chunks have them.
@@ -253,25 +284,37 @@ impl PageHeap {
             && let Some(chunk) = next.filter(|chunk| eligible(chunk))
         {
             next = chunk.by_age.next.get();
-            let before = purged;
-            for (start, units) in chunk.backed_runs().filter(|(_, units)| *units >= min_units) {
-                let len = units as usize * UNIT_BYTES;
-                // SAFETY: free units of a committed chunk: nothing needs their contents.
-                if unsafe { os.decommit(chunk.unit_start(start), len) }.is_ok() {
-                    chunk.purged(start, units);
-                    purged += len;
-                }
-            }
-            self.dirty_units -= (purged - before) / UNIT_BYTES;
-            if purged == before {
-                // Refused (locked memory), or too short: look at it again when it has aged once more.
-                chunk.freed_ms.set(self.now_ms);
-            }
-            self.file(chunk);
-            chunk.drop_lines(os);
+            purged += self.purge_chunk(os, counters, chunk, min_units);
         }
-        counters.add(Counter::PurgedBytes, purged);
         self.count(counters);
+        purged
+    }
+
+    /// Purges the free runs of `chunk` that have at least `min_units` units; returns the bytes.
+    fn purge_chunk(
+        &mut self,
+        os: &dyn Os,
+        counters: &Counters,
+        chunk: &'static Chunk,
+        min_units: u32,
+    ) -> usize {
+        let mut purged = 0;
+        for (start, units) in chunk.backed_runs().filter(|(_, units)| *units >= min_units) {
+            let len = units as usize * UNIT_BYTES;
+            // SAFETY: free units of a committed chunk: nothing needs their contents.
+            if unsafe { os.decommit(chunk.unit_start(start), len) }.is_ok() {
+                chunk.purged(start, units);
+                purged += len;
+            }
+        }
+        self.dirty_units -= purged / UNIT_BYTES;
+        if purged == 0 {
+            // Refused (locked memory), or too short: look at it again when it has aged once more.
+            chunk.freed_ms.set(self.now_ms);
+        }
+        self.file(chunk);
+        chunk.drop_lines(os);
+        counters.add(Counter::PurgedBytes, purged);
         purged
     }
 
