@@ -95,6 +95,11 @@ pub const LARGE_CACHE_SLOTS: usize = 64;
 /// Bytes; freed large mappings kept in all, at least.
 pub const LARGE_CACHE_FLOOR_BYTES: usize = 8 * MIB;
 
+/// Bytes in use per heap from which on slabs are long: a thread then gets more blocks at a time, and no small program pays for it.
+pub const LONG_SLABS_FROM_BYTES: usize = 4 * MIB;
+/// Units in a long slab, at least.
+pub const LONG_SLAB_UNITS: u32 = 4;
+
 /// Units in a slab of `class`: the fewest of 1, 2, 4, 8 that hold at least 32 blocks (8 above 4 KiB) and leave a
 /// tail of at most a thirty-second.
 pub const fn slab_units(class: SizeClass) -> u32 {

@@ -10,7 +10,9 @@ use mallow_units::SizeClass;
 
 use crate::allocator::Allocator;
 use crate::chunk::{End, Wish};
-use crate::config::{SLOW_PACE_BLOCKS, SLOW_PACE_MS, TICK_MS, slab_units};
+use crate::config::{
+    LONG_SLAB_UNITS, LONG_SLABS_FROM_BYTES, SLOW_PACE_BLOCKS, SLOW_PACE_MS, TICK_MS, slab_units,
+};
 use crate::heap::Heap;
 use crate::slab::{Batch, Slab};
 
@@ -122,7 +124,12 @@ impl Allocator {
 
     fn open_slab(&'static self, heap: &'static Heap, class: SizeClass) -> Option<&'static Slab> {
         self.settle(heap);
-        let units = slab_units(class);
+        let heap_count = usize::try_from(self.registry.heap_count()).unwrap_or(usize::MAX).max(1);
+        let units = if self.counters.run_bytes() / heap_count < LONG_SLABS_FROM_BYTES {
+            slab_units(class)
+        } else {
+            slab_units(class).max(LONG_SLAB_UNITS)
+        };
         let (slab, run) = self.take_run(heap, Wish { units, align_units: 1, end: End::Low })?;
         slab.open(run.start, units, class, heap.id(), run.is_zero);
         Some(slab)
