@@ -91,7 +91,7 @@ pub const RUN_CACHE_TOTAL_BYTES: usize = 4 * MIB;
 pub const RUN_CACHE_SHARE: usize = 16;
 
 /// Freed large mappings kept for reuse.
-pub const LARGE_CACHE_SLOTS: usize = 64;
+pub const LARGE_CACHE_SLOTS: usize = 128;
 /// Bytes; freed large mappings kept in all, at least.
 pub const LARGE_CACHE_FLOOR_BYTES: usize = 8 * MIB;
 

@@ -178,7 +178,8 @@ impl Default for LargeBlocks {
 }
 
 impl Cache {
-    /// The best fit that wastes at most half of it; or else the block whose length differs least, if it has at least a quarter.
+    /// The best fit that wastes at most half of it; or else the longest that can be grown, from at least a quarter; or else one to be
+    /// cut, which is last because the pages that are cut off will be missed.
     fn find(&mut self, bytes: usize, align: usize) -> Option<Kept> {
         let may_move = align <= PAGE_BYTES;
         let merit = |slot: &Option<Kept>| {
@@ -186,7 +187,7 @@ impl Cache {
             let fits = kept.fits(bytes);
             let serves = if may_move { fits || kept.bytes >= bytes / 4 } else { fits };
             let is_aligned = kept.start.addr().get().is_multiple_of(align);
-            (serves && is_aligned).then(|| (!fits, kept.bytes.abs_diff(bytes)))
+            (serves && is_aligned).then(|| (!fits, kept.bytes > bytes, kept.bytes.abs_diff(bytes)))
         };
         let best = self.kept.iter_mut().filter(|slot| merit(slot).is_some()).min_by_key(|slot| merit(slot));
         let found = best.and_then(Option::take);

@@ -8,8 +8,8 @@
 
 use crate::config::{DECAY_MS, DIRTY_SHARE};
 
-/// The most patient level: keeps as much again as is in use.
-const MAX_LEVEL: u32 = DIRTY_SHARE.ilog2();
+/// The most patient level: keeps twice as much again as is in use.
+const MAX_LEVEL: u32 = DIRTY_SHARE.ilog2() + 1;
 /// Milliseconds after which patience that was not needed is lost.
 const RELAX_MS: u64 = 5000;
 
@@ -75,14 +75,14 @@ mod tests {
     const USED: usize = 1 << 20;
 
     #[test]
-    fn what_comes_back_makes_patient_up_to_all_that_is_used() {
+    fn what_comes_back_makes_patient_up_to_twice_what_is_used() {
         let mut patience = Patience::new();
         assert_eq!(patience.budget(USED, 0), USED / DIRTY_SHARE);
         for _ in 0..20 {
             patience.gave(1000);
             patience.took_back(300, 5);
         }
-        assert_eq!(patience.budget(USED, 0), USED);
+        assert_eq!(patience.budget(USED, 0), 2 * USED);
         assert_eq!(patience.budget(10, 77), 77, "the floor");
     }
 
