@@ -38,6 +38,10 @@ pub struct Chunk {
     backed: Cell<u128>,
     purged: Cell<u128>,
     zero: Cell<u128>,
+    /// Units that were backed at the last look for what has aged, and have not been used since.
+    aged: Cell<u128>,
+    /// Whether huge pages were asked for.
+    huge: Cell<bool>,
     start: Cell<Option<NonNull<u8>>>,
     /// The metadata lines of its units.
     lines: Cell<Option<NonNull<u8>>>,
@@ -175,9 +179,18 @@ impl Chunk {
         if let Some(start) = self.start.get() {
             // SAFETY: committed since the chunk was opened.
             unsafe { os.advise_huge(start, CHUNK_BYTES, true) };
+            self.huge.set(true);
             self.backed.set(ALL_UNITS);
         }
         self.purged.replace(0).count_ones()
+    }
+
+    /// Keeps the kernel from making a huge page again of what is left of the chunk after a part was given back.
+    pub fn stay_split(&self, os: &dyn Os) {
+        if self.huge.get() && !self.is_bare() {
+            self.huge.set(false);
+            self.stay_small(os);
+        }
     }
 
     /// Has the chunk become resident page by page, although the system would give huge pages to everybody.
@@ -224,7 +237,7 @@ impl Chunk {
         let purged_units = (self.purged.get() & mask).count_ones();
         let is_zero = self.zero.get() & mask == mask;
         self.used.set(self.used.get() | mask);
-        for map in [&self.backed, &self.purged, &self.zero] {
+        for map in [&self.backed, &self.purged, &self.zero, &self.aged] {
             map.set(map.get() & !mask);
         }
         Taken { fresh_units: units - backed_units, backed_units, purged_units, is_zero }
@@ -235,6 +248,11 @@ impl Chunk {
         let mask = bitmap::mask(start, units);
         self.used.set(self.used.get() & !mask);
         self.backed.set(self.backed.get() | mask);
+    }
+
+    /// The runs of units that have been backed and free since the last call, as `(start, units)`.
+    pub fn take_aged(&self) -> impl Iterator<Item = (u32, u32)> + use<> {
+        bitmap::runs(self.aged.replace(self.backed.get()) & self.backed.get())
     }
 
     /// The runs of backed units, as `(start, units)`.

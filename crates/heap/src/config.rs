@@ -59,7 +59,8 @@ pub const DIRTY_SHARE: usize = 8;
 /// Bytes; free resident memory up to this never has to be purged when more is freed. Beyond it, chunks that are free as a whole are, if
 /// `patience` does not keep them.
 pub const FREED_FLOOR_BYTES: usize = 16 * MIB;
-/// Free resident memory may be this part of what is in use, in a large heap, before parts of chunks are purged, and not only whole ones.
+/// Free resident memory may be this part of what is in use, in a large heap in which purging was in vain lately, before parts of
+/// chunks are purged, and not only whole ones.
 pub const PARTS_SHARE: usize = 2;
 /// Bytes that one free purges at most, so that it does not last long.
 pub const FREED_STEP_BYTES: usize = 4 * MIB;
@@ -89,6 +90,9 @@ pub const RUN_CACHE_BYTES: (usize, usize) = (32 * KIB, 256 * KIB);
 pub const RUN_CACHE_TOTAL_BYTES: usize = 4 * MIB;
 /// All threads together may keep this part of what is in use, if that is more.
 pub const RUN_CACHE_SHARE: usize = 16;
+
+/// Slabs with room from which on a heap is looked through for pages before its thread falls silent or exits.
+pub const SPARSE_FROM_SLABS: usize = 1024;
 
 /// Freed large mappings kept for reuse.
 pub const LARGE_CACHE_SLOTS: usize = 128;

@@ -11,7 +11,7 @@ use mallow_units::size_class::CLASS_COUNT;
 use crate::allocator::Allocator;
 use crate::bin::Bin;
 use crate::block;
-use crate::config::{SCAN_FLOOR, SCAN_SHARE};
+use crate::config::{SCAN_FLOOR, SCAN_SHARE, SPARSE_FROM_SLABS};
 use crate::heap::Heap;
 
 /// Blocks that are looked at when the program ends: some microseconds.
@@ -24,6 +24,8 @@ pub(crate) enum Zeal {
     Empty,
     /// Free pages, only in slabs that have been idle since the last look.
     Idle,
+    /// The same, and in slabs of which little is in use: the thread only frees, and may fall silent.
+    Sparse,
     /// Free pages, in every slab.
     All,
 }
@@ -35,14 +37,16 @@ impl Allocator {
             self.page_heap().trim(self.os(), &self.counters, 0);
         }
         let busy = heap.enter();
-        if heap.pace.refills_since_tick.replace(0) == 0 {
-            // The thread only frees: it need not keep blocks at hand, and must not, or it might not come by again.
+        let only_frees = heap.pace.refills_since_tick.replace(0) == 0;
+        if only_frees {
+            // It need not keep blocks at hand, and must not, or it might not come by again.
             self.return_lists(heap);
         }
         self.flush_batches(heap);
         self.drain_mailbox(heap);
         let now_ms = self.os().now_ms();
-        self.purge_slabs(heap, now_ms);
+        let is_worth_it = only_frees && heap.listed_slabs.get() >= SPARSE_FROM_SLABS;
+        self.purge_slabs(heap, now_ms, if is_worth_it { Zeal::Sparse } else { Zeal::Idle });
         if heap.runs.is_stale() {
             self.give_back_kept_runs(heap);
         }
@@ -124,18 +128,18 @@ impl Allocator {
 
     /// Looks at some slabs, each in its turn, for pages and slabs to give back. A slab that has not changed for a round, or two
     /// looks, is idle, so a round takes half the time that free memory is to stay.
-    fn purge_slabs(&'static self, heap: &'static Heap, now_ms: u64) {
+    fn purge_slabs(&'static self, heap: &'static Heap, now_ms: u64, zeal: Zeal) {
         let mut left = (heap.listed_slabs.get() / SCAN_SHARE).max(SCAN_FLOOR);
         for _ in 0..=CLASS_COUNT {
             let (class, in_class) = heap.scan_at.get();
-            if class == 0 && in_class == heap.bins[0].slabs().count() {
+            if zeal == Zeal::Idle && class == 0 && in_class == heap.bins[0].slabs().count() {
                 if now_ms < heap.round_ms.get() + self.decay_ms.load(Ordering::Relaxed) / 2 {
                     return;
                 }
                 heap.round_ms.set(now_ms);
             }
             let looked = in_class.min(left);
-            self.purge_bin(heap, class, looked, Zeal::Idle);
+            self.purge_bin(heap, class, looked, zeal);
             left -= looked;
             if looked < in_class {
                 heap.scan_at.set((class, in_class - looked));
@@ -154,10 +158,22 @@ impl Allocator {
             self.list(heap, slab);
             heap.note_frees(slab);
             let is_idle = slab.is_idle();
+            let is_wanted = match zeal {
+                Zeal::Empty => false,
+                Zeal::Idle => is_idle,
+                Zeal::Sparse => is_idle || slab.is_sparse(),
+                Zeal::All => true,
+            };
             if slab.is_empty() && (is_idle || zeal != Zeal::Idle) {
                 self.close_slab(heap, slab);
-            } else if zeal == Zeal::All || (is_idle && zeal == Zeal::Idle) {
+            } else if is_wanted {
                 let purged = slab.purge_pages(self.os(), heap.is_inherited.get());
+                if purged > 0
+                    && let Some(region) = self.region_of(slab.start())
+                {
+                    let chunk = region.chunk_of(region.unit_at(slab.start()));
+                    self.page_heap().gave_pages(self.os(), chunk);
+                }
                 heap.pages_given.set(heap.pages_given.get() + purged);
                 self.counters.add(Counter::PurgedBytes, purged);
             }
@@ -169,7 +185,7 @@ impl Allocator {
         if let Some(vacant) = self.registry.next_to_look_at().filter(|heap| owner::visit(&heap.owner)) {
             let busy = vacant.enter();
             self.drain_mailbox(vacant);
-            self.purge_slabs(vacant, now_ms);
+            self.purge_slabs(vacant, now_ms, Zeal::Idle);
             self.settle(vacant);
             drop(busy);
             self.leave(vacant);

@@ -54,6 +54,8 @@ pub struct PageHeap {
     lately_used_units: usize,
     /// The clock at the last tick.
     now_ms: u64,
+    /// The clock at the last look for what has aged.
+    looked_ms: u64,
     /// How much to keep resident.
     patience: Patience,
     /// Who gets huge pages, once that was asked.
@@ -80,6 +82,7 @@ impl PageHeap {
             dirty_units: 0,
             lately_used_units: 0,
             now_ms: 0,
+            looked_ms: 0,
             patience: Patience::new(),
             huge_pages: None,
             purged_exit_ms: 0,
@@ -164,10 +167,15 @@ impl PageHeap {
             // A whole chunk, which comes back as a huge page, if it comes back.
             let purged = self.purge_chunk(os, counters, chunk, 1);
             self.patience.gave(purged);
-        } else if dirty > budget.max(lately / PARTS_SHARE) {
+        } else if dirty > self.parts_budget(budget, lately) {
             self.purge_some(os, counters, FREED_STEP_BYTES);
         }
         self.count(counters);
+    }
+
+    /// Notes that pages of a slab in `chunk` were given to the kernel.
+    pub fn gave_pages(&mut self, os: &dyn Os, chunk: &'static Chunk) {
+        chunk.stay_split(os);
     }
 
     /// Notes what slabs gave to the kernel and took back since the last call.
@@ -186,10 +194,21 @@ impl PageHeap {
         self.now_ms = now_ms;
         self.patience.tick(now_ms);
         self.lately_used_units -= self.lately_used_units / LATELY_TICKS;
-        let decay_ms = self.patience.decay_ms();
-        let aged = |chunk: &Chunk| now_ms.saturating_sub(chunk.freed_ms.get()) >= decay_ms;
-        let purged = self.purge(os, counters, PURGE_STEP_BYTES, 1, aged);
+        // What was free at the last look and has not been used since goes.
+        if now_ms < self.looked_ms + self.patience.decay_ms() / 2 {
+            return 0;
+        }
+        self.looked_ms = now_ms;
+        let mut purged = 0;
+        let mut next = self.oldest_dirty;
+        while purged < PURGE_STEP_BYTES
+            && let Some(chunk) = next
+        {
+            next = chunk.by_age.next.get();
+            purged += self.purge_runs(os, counters, chunk, chunk.take_aged());
+        }
         self.patience.gave(purged);
+        self.count(counters);
         purged
     }
 
@@ -204,8 +223,10 @@ impl PageHeap {
     pub fn purge_after_exit(&mut self, os: &dyn Os, counters: &Counters, now_ms: u64) {
         if now_ms >= self.purged_exit_ms + TICK_MS {
             self.purged_exit_ms = now_ms;
-            let keep = self.patience.budget(self.used_units * UNIT_BYTES, 0);
-            let purged = self.trim(os, counters, if self.patience.is_at_end() { 0 } else { keep });
+            // Little is left to the next thread, if there was one each time.
+            let keep = if self.patience.is_at_end() { 0 } else { DIRTY_FLOOR_BYTES };
+            let dirty = self.dirty_units * UNIT_BYTES;
+            let purged = self.trim(os, counters, if dirty > keep { 0 } else { dirty });
             self.patience.gave(purged);
         }
     }
@@ -239,10 +260,16 @@ impl PageHeap {
         let dirty = self.dirty_units * UNIT_BYTES;
         if dirty > budget {
             let purged = self.purge_whole_chunks(os, counters, fresh_units * UNIT_BYTES);
-            if purged == 0 && (!is_large || dirty > budget.max(used / PARTS_SHARE)) {
+            if purged == 0 && (!is_large || dirty > self.parts_budget(budget, used)) {
                 self.purge_some(os, counters, fresh_units * UNIT_BYTES);
             }
         }
+    }
+
+    /// Bytes of free memory beyond which parts of chunks are purged: huge pages are split by it, so more than `budget` once that
+    /// was in vain.
+    fn parts_budget(&self, budget: usize, used: usize) -> usize {
+        if self.patience.is_at_end() { budget } else { budget.max(used / PARTS_SHARE) }
     }
 
     /// Purges `bytes` bytes in chunks of which nothing is in use, as far as a few of them are resident: they come back as huge
@@ -298,8 +325,26 @@ impl PageHeap {
         chunk: &'static Chunk,
         min_units: u32,
     ) -> usize {
+        let long_enough = chunk.backed_runs().filter(|(_, units)| *units >= min_units);
+        let purged = self.purge_runs(os, counters, chunk, long_enough);
+        if purged == 0 {
+            // Refused (locked memory), or too short: it is not the first to be looked at again.
+            chunk.freed_ms.set(self.now_ms);
+            self.file(chunk);
+        }
+        purged
+    }
+
+    /// Purges `runs`, which are free and backed, of `chunk`; returns the bytes.
+    fn purge_runs(
+        &mut self,
+        os: &dyn Os,
+        counters: &Counters,
+        chunk: &'static Chunk,
+        runs: impl Iterator<Item = (u32, u32)>,
+    ) -> usize {
         let mut purged = 0;
-        for (start, units) in chunk.backed_runs().filter(|(_, units)| *units >= min_units) {
+        for (start, units) in runs {
             let len = units as usize * UNIT_BYTES;
             // SAFETY: free units of a committed chunk: nothing needs their contents.
             if unsafe { os.decommit(chunk.unit_start(start), len) }.is_ok() {
@@ -307,11 +352,11 @@ impl PageHeap {
                 purged += len;
             }
         }
-        self.dirty_units -= purged / UNIT_BYTES;
         if purged == 0 {
-            // Refused (locked memory), or too short: look at it again when it has aged once more.
-            chunk.freed_ms.set(self.now_ms);
+            return 0;
         }
+        self.dirty_units -= purged / UNIT_BYTES;
+        chunk.stay_split(os);
         self.file(chunk);
         chunk.drop_lines(os);
         counters.add(Counter::PurgedBytes, purged);

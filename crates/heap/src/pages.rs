@@ -37,6 +37,12 @@ impl Slab {
         self.flags.get() & PURGED != 0 && self.bare.get() != 0
     }
 
+    /// Whether so little of it is in use that pages are likely to be free, and none was returned yet.
+    pub(crate) fn is_sparse(&self) -> bool {
+        let blocks_per_used = if self.block_bytes() < PAGE_BYTES / 4 { 8 } else { 4 };
+        self.used() * blocks_per_used <= self.carved() && !self.has_purged_pages()
+    }
+
     /// Bytes of bare pages.
     pub(crate) fn bare_bytes(&self) -> usize {
         self.bare.get().count_ones() as usize * PAGE_BYTES

@@ -10,6 +10,8 @@ use crate::config::{DECAY_MS, DIRTY_SHARE};
 
 /// The most patient level: keeps twice as much again as is in use.
 const MAX_LEVEL: u32 = DIRTY_SHARE.ilog2() + 1;
+/// The level from which on memory stays no longer.
+const MAX_DECAY_LEVEL: u32 = 1;
 /// Milliseconds after which patience that was not needed is lost.
 const RELAX_MS: u64 = 5000;
 
@@ -34,9 +36,9 @@ impl Patience {
         if share > floor { share } else { floor }
     }
 
-    /// Milliseconds that free memory stays resident.
+    /// Milliseconds that free memory stays resident: at most twice as long as at first, however often it came back.
     pub const fn decay_ms(&self) -> u64 {
-        DECAY_MS << self.level
+        DECAY_MS << if self.level < MAX_DECAY_LEVEL { self.level } else { MAX_DECAY_LEVEL }
     }
 
     /// Whether nothing was returned in vain lately.

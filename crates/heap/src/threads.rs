@@ -11,6 +11,7 @@ use mallow_ds::owner::Owner;
 use mallow_trace::Counter;
 
 use crate::allocator::Allocator;
+use crate::config::SPARSE_FROM_SLABS;
 use crate::heap::Heap;
 use crate::idle::Zeal;
 use crate::registry;
@@ -29,7 +30,9 @@ impl Allocator {
     pub fn detach(&'static self, heap: &'static Heap) {
         {
             let _busy = heap.enter();
-            self.clear_out(heap, Zeal::Empty);
+            // What a small thread leaves, the next one will use; much is worth the look.
+            let is_large = heap.listed_slabs.get() >= SPARSE_FROM_SLABS;
+            self.clear_out(heap, if is_large { Zeal::All } else { Zeal::Empty });
         }
         heap.exit_rounds.set(0);
         self.leave(heap);

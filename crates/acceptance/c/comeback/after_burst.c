@@ -93,7 +93,8 @@ int main(int argc, char **argv) {
     uint64_t start_ns = now_ns();
     size_t at_once = resident_bytes(), left = at_once;
     if (by_trim) {
-        REQUIRE(malloc_trim(0) == 1);
+        /* Threads that ended may have returned everything by themselves. */
+        REQUIRE(malloc_trim(0) == 1 || at_once < goal);
         left = resident_bytes();
     }
     /* A thread that runs returns its own memory when it next allocates, so those that stay get the time. */
