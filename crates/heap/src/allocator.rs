@@ -103,6 +103,11 @@ impl Allocator {
         self.os
     }
 
+    /// How many heaps share what is in use: at least one.
+    pub(crate) fn heap_count(&self) -> usize {
+        to_usize(self.registry.heap_count()).max(1)
+    }
+
     /// Waits for the page heap.
     pub(crate) fn page_heap(&self) -> Guard<'_, PageHeap> {
         self.page_heap.lock()

@@ -224,7 +224,7 @@ impl PageHeap {
         if now_ms >= self.purged_exit_ms + TICK_MS {
             self.purged_exit_ms = now_ms;
             // Little is left to the next thread, if there was one each time.
-            let keep = if self.patience.is_at_end() { 0 } else { DIRTY_FLOOR_BYTES };
+            let keep = if self.patience.is_at_rest() { 0 } else { DIRTY_FLOOR_BYTES };
             let dirty = self.dirty_units * UNIT_BYTES;
             let purged = self.trim(os, counters, if dirty > keep { 0 } else { dirty });
             self.patience.gave(purged);
@@ -269,7 +269,7 @@ impl PageHeap {
     /// Bytes of free memory beyond which parts of chunks are purged: huge pages are split by it, so more than `budget` once that
     /// was in vain.
     fn parts_budget(&self, budget: usize, used: usize) -> usize {
-        if self.patience.is_at_end() { budget } else { budget.max(used / PARTS_SHARE) }
+        if self.patience.is_at_rest() { budget } else { budget.max(used / PARTS_SHARE) }
     }
 
     /// Purges `bytes` bytes in chunks of which nothing is in use, as far as a few of them are resident: they come back as huge

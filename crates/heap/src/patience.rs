@@ -42,7 +42,7 @@ impl Patience {
     }
 
     /// Whether nothing was returned in vain lately.
-    pub const fn is_at_end(&self) -> bool {
+    pub const fn is_at_rest(&self) -> bool {
         self.level == 0
     }
 

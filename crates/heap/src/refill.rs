@@ -124,8 +124,7 @@ impl Allocator {
 
     fn open_slab(&'static self, heap: &'static Heap, class: SizeClass) -> Option<&'static Slab> {
         self.settle(heap);
-        let heap_count = usize::try_from(self.registry.heap_count()).unwrap_or(usize::MAX).max(1);
-        let units = if self.counters.run_bytes() / heap_count < LONG_SLABS_FROM_BYTES {
+        let units = if self.counters.run_bytes() / self.heap_count() < LONG_SLABS_FROM_BYTES {
             slab_units(class)
         } else {
             slab_units(class).max(LONG_SLAB_UNITS)

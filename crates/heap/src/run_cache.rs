@@ -88,11 +88,11 @@ impl Default for RunCache {
     }
 }
 
-/// Bytes that each of `heap_count` heaps may keep while `run_bytes` are in use.
+/// Bytes that each of `heap_count` heaps, at least one, may keep while `run_bytes` are in use.
 pub fn budget(run_bytes: usize, heap_count: usize) -> usize {
     let (least, most) = RUN_CACHE_BYTES;
-    let floor = (RUN_CACHE_TOTAL_BYTES / heap_count.max(1)).clamp(least, most);
-    floor.max(run_bytes / RUN_CACHE_SHARE / heap_count.max(1))
+    let floor = (RUN_CACHE_TOTAL_BYTES / heap_count).clamp(least, most);
+    floor.max(run_bytes / RUN_CACHE_SHARE / heap_count)
 }
 
 #[cfg(test)]

@@ -81,8 +81,7 @@ impl Allocator {
             self.give_back(slab);
             return true;
         }
-        let heap_count = usize::try_from(self.registry.heap_count()).unwrap_or(usize::MAX);
-        let budget = run_cache::budget(self.counters.run_bytes(), heap_count);
+        let budget = run_cache::budget(self.counters.run_bytes(), self.heap_count());
         let _busy = heap.enter();
         let fits = slab.bytes() <= budget;
         while fits && let Some(oldest) = heap.runs.surplus(slab.bytes(), budget) {

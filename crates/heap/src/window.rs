@@ -65,9 +65,9 @@ impl View for thread::Window {
     }
 }
 
-/// The slab, of whatever heap, that `address` is in; `None` for runs, for what is not a block, and for units that the view does
-/// not know.
-pub(crate) fn any_slab(view: impl View, address: usize) -> Option<&'static Slab> {
+/// The page map entry of the unit that `address` is in; `None` for units that the view does not know.
+#[inline(always)]
+fn entry_of(view: impl View, address: usize) -> Option<u64> {
     let unit = view.offset_of(address) >> UNIT_SHIFT;
     if !view.has(unit) {
         return None;
@@ -76,7 +76,13 @@ pub(crate) fn any_slab(view: impl View, address: usize) -> Option<&'static Slab>
     // SAFETY: the map has an entry for each unit below the limit.
     let entry = unsafe { map.add(unit) };
     // SAFETY: committed, never released, and atomic.
-    let entry = unsafe { (*entry).load(Ordering::Relaxed) };
+    Some(unsafe { (*entry).load(Ordering::Relaxed) })
+}
+
+/// The slab, of whatever heap, that `address` is in; `None` for runs, for what is not a block, and for units that the view does
+/// not know.
+pub(crate) fn any_slab(view: impl View, address: usize) -> Option<&'static Slab> {
+    let entry = entry_of(view, address)?;
     // Runs, and units without a block, have no owner.
     let has_owner = entry & ((1 << OWNER_BITS) - 1) != 0;
     has_owner.then(|| OwnSlab(entry).slab())
@@ -91,15 +97,7 @@ impl OwnSlab {
     /// The one that `address` is in; `None` for everything else.
     #[inline(always)]
     pub(crate) fn around(view: impl View, address: usize) -> Option<Self> {
-        let unit = view.offset_of(address) >> UNIT_SHIFT;
-        if !view.has(unit) {
-            return None;
-        }
-        let map = ptr::with_exposed_provenance::<AtomicU64>(view.map());
-        // SAFETY: the map has an entry for each unit below the limit.
-        let entry = unsafe { map.add(unit) };
-        // SAFETY: committed, never released, and atomic.
-        let entry = unsafe { (*entry).load(Ordering::Relaxed) };
+        let entry = entry_of(view, address)?;
         view.owns(entry).then_some(Self(entry))
     }
 
