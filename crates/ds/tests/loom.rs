@@ -1,7 +1,7 @@
 //! Every interleaving of the remote-free and ownership protocol, with loom: `ci/loom.sh`.
 //!
 //! The model is the allocator's own use of `remote`, `mailbox` and `owner`, with numbers for addresses: slab `s`
-//! is letter `s + 1`, block `b` is address `16 * (b + 1)`.
+//! is letter `s + 1`, block `b` is at place `b`, and a link to it is `b + 1`.
 #![cfg(loom)]
 #![expect(clippy::tests_outside_test_module, reason = "an integration test")]
 
@@ -11,7 +11,7 @@ use loom::thread;
 use mallow_ds::mailbox::{self, Letters};
 use mallow_ds::owner::{self, Owner};
 use mallow_ds::packed::Packed;
-use mallow_ds::remote::{self, RemoteWord};
+use mallow_ds::remote::{self, Chain, RemoteWord};
 
 const SLABS: usize = 2;
 const BLOCKS: usize = 4;
@@ -45,12 +45,16 @@ impl Model {
 
     /// What a sender does with a chain of blocks of one slab.
     fn send(&self, slab: usize, blocks: &[usize]) {
-        for pair in blocks.windows(2) {
-            self.block_link[pair[0]].store(16 * (pair[1] + 1), Ordering::Relaxed);
+        let link = |from: usize, to: Option<u64>| {
+            self.block_link[from].store(to.map_or(0, |place| place as usize + 1), Ordering::Relaxed);
+        };
+        let mut chain = Chain::of(blocks[0] as u64);
+        for block in &blocks[1..] {
+            link(*block, Some(chain.first));
+            chain = chain.with(*block as u64);
         }
-        let last = blocks[blocks.len() - 1];
-        let before = remote::splice(&self.remote[slab], 16 * (blocks[0] + 1), blocks.len() as u32, |next| {
-            self.block_link[last].store(next, Ordering::Relaxed);
+        let before = remote::splice(&self.remote[slab], chain, |older| {
+            link(chain.last as usize, older.map(|older| older.first));
         })
         .expect("few blocks");
         if before.is_empty() {
@@ -71,13 +75,15 @@ impl Model {
         while letter != 0 {
             let slab = letter as usize - 1;
             letter = self.letter_link[slab].load(Ordering::Relaxed);
-            let chain = remote::take(&self.remote[slab]);
-            let mut block = chain.first();
-            for _ in 0..chain.block_count() {
-                let index = block / 16 - 1;
-                self.home[index].fetch_add(1, Ordering::Relaxed);
-                block = self.block_link[index].load(Ordering::Relaxed);
+            let chain = remote::take(&self.remote[slab]).expect("who posts has put a chain there");
+            let (mut block, mut last, mut sum) = (chain.first as usize + 1, 0, 0);
+            for _ in 0..chain.block_count {
+                last = block - 1;
+                sum += last as u64;
+                self.home[last].fetch_add(1, Ordering::Relaxed);
+                block = self.block_link[last].load(Ordering::Relaxed);
             }
+            assert_eq!((last as u64, sum), (chain.last, chain.sum), "the word says what the chain is");
             assert_eq!(block, 0, "the chain is as long as its count");
         }
         self.inside.fetch_sub(1, Ordering::Relaxed);

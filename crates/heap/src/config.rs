@@ -2,9 +2,10 @@
 //!
 //! `--cfg tiny` shrinks chunks and regions so that rare paths (a full chunk, a second region) are common in tests.
 
+use mallow_ds::remote;
 use mallow_units::bytes::{GIB, KIB, MIB, TIB};
 use mallow_units::page::PAGE_BYTES;
-use mallow_units::size_class::{CLASS_COUNT, MAX_CLASS_BYTES, SizeClass};
+use mallow_units::size_class::{CLASS_COUNT, MAX_CLASS_BYTES, QUANTUM, SizeClass};
 
 /// Bytes in a unit, the step of the page map. The smallest slab; four pages of 4 KiB.
 pub const UNIT_BYTES: usize = 16 * KIB;
@@ -38,11 +39,11 @@ pub const COMMIT_STEP_BYTES: (usize, usize) = (if cfg!(tiny) { MIB } else { 4 * 
 pub const MAX_HEAPS: usize = 65_000;
 
 /// Blocks that a sender collects for one slab before it passes them on.
-pub const BATCH_BLOCKS: u32 = 32;
+pub const BATCH_BLOCKS: usize = 32;
 /// Bytes that a sender collects for one slab before it passes them on.
 pub const BATCH_BYTES: usize = 4 * KIB;
-/// Slabs for which a sender collects at the same time.
-pub const BATCH_SLOTS: usize = 8;
+/// Slabs for which a sender collects at the same time. A power of two.
+pub const BATCH_SLOTS: usize = 32;
 
 /// Blocks that a thread gets per refill while it allocates slowly, so that it comes by the slow path often enough to
 /// return memory in time.
@@ -137,7 +138,18 @@ const fn fitting_units(block_bytes: usize) -> u8 {
     8
 }
 
+/// Whether one remote word can hold all blocks of a slab.
+const fn all_blocks_fit_a_chain(class: SizeClass, units: u32) -> bool {
+    let bytes = units as usize * UNIT_BYTES;
+    let blocks = bytes / class.block_bytes();
+    let sum = blocks * (blocks - 1) / 2 * (class.block_bytes() / QUANTUM);
+    bytes / QUANTUM <= remote::PLACES
+        && (blocks as u64) < remote::CHAIN_LIMITS.0
+        && (sum as u64) < remote::CHAIN_LIMITS.1
+}
+
 const _: () = {
+    assert!(BATCH_SLOTS.is_power_of_two());
     assert!(UNIT_BYTES.is_multiple_of(PAGE_BYTES) && UNIT_BYTES.is_power_of_two());
     assert!(CHUNK_UNITS <= mallow_ds::bitmap::BITS && CHUNK_BYTES.is_power_of_two());
     assert!(8 * UNIT_BYTES / PAGE_BYTES <= MAX_SLAB_PAGES && 8 <= MAX_RUN_UNITS);
@@ -151,6 +163,8 @@ const _: () = {
     while index < CLASS_COUNT {
         let Some(class) = SizeClass::at(index) else { panic!() };
         assert!(slab_units(class) as usize * UNIT_BYTES / class.block_bytes() >= 8);
+        assert!(all_blocks_fit_a_chain(class, slab_units(class)));
+        assert!(all_blocks_fit_a_chain(class, LONG_SLAB_UNITS) || slab_units(class) > LONG_SLAB_UNITS);
         index += 1;
     }
 };

@@ -21,6 +21,7 @@ use mallow_ds::sync::{AtomicU32, Ordering};
 use mallow_sys::thread::Window;
 use mallow_units::SizeClass;
 use mallow_units::size_class::{CLASS_COUNT, QUANTUM, SMALL_INDEX};
+use mallow_units::word::to_usize;
 
 use crate::bin::Bin;
 use crate::block::{self, Block};
@@ -186,6 +187,16 @@ impl Heap {
             unsafe { block.cast::<u8>().write_bytes(0, bytes) };
         }
         block.cast()
+    }
+
+    /// Where it collects the blocks of `slab`, or of others that share the place.
+    #[inline(always)]
+    pub(crate) fn parcel_slot(&self, slab: &Slab) -> &Cell<Parcel> {
+        /// 2^64 divided by the golden ratio: consecutive lines spread evenly.
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let line = (core::ptr::from_ref(slab).addr() / size_of::<Slab>()) as u64;
+        let slot = to_usize(line.wrapping_mul(SPREAD) >> (u64::BITS - BATCH_SLOTS.ilog2()));
+        &self.batches[slot % BATCH_SLOTS]
     }
 
     /// Replaces a list.

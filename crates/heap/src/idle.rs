@@ -10,9 +10,9 @@ use mallow_units::size_class::CLASS_COUNT;
 
 use crate::allocator::Allocator;
 use crate::bin::Bin;
-use crate::block;
 use crate::config::{SCAN_FLOOR, SCAN_SHARE, SPARSE_FROM_SLABS};
 use crate::heap::Heap;
+use crate::outstanding::Blocks;
 
 /// Blocks that are looked at when the program ends: some microseconds.
 const LAST_LOOK_BLOCKS: usize = 4096;
@@ -109,19 +109,14 @@ impl Allocator {
         for class in 0..CLASS_COUNT {
             let first = heap.take_list(class);
             let Some(slab) = self.slab_of_own_block(first) else { continue };
-            let mut block_count = 0;
-            let mut block = first;
-            while !block.is_null() {
-                block_count += 1;
-                // SAFETY: a list of this heap holds free blocks of one slab.
-                block = unsafe { block::next(block) };
-            }
+            // SAFETY: a list of this heap holds free blocks of one slab.
+            let blocks = unsafe { Blocks::from(first) };
             // What the program has freed meanwhile counts; what comes back now never reached it.
             heap.note_frees(slab);
             // SAFETY: outstanding blocks of this slab, marked as free, which no thread has seen.
-            unsafe { slab.push_chain(first, block_count) };
+            unsafe { slab.push_chain(blocks) };
             let _ = slab.count();
-            heap.note_unused(slab, block_count);
+            heap.note_unused(slab, blocks.block_count);
             self.after_frees(heap, slab);
         }
     }

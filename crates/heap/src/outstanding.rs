@@ -15,12 +15,44 @@
 
 use core::sync::atomic::compiler_fence;
 
+use mallow_ds::remote::Chain;
 use mallow_ds::sync::Ordering;
-use mallow_units::size_class;
+use mallow_units::size_class::{self, QUANTUM};
+use mallow_units::word::to_usize;
 
 use crate::block::{self, Block};
 use crate::misuse::{self, Pointer};
 use crate::slab::{ACTIVE, Batch, FULL, Slab, to_u16, to_u32};
+
+/// A chain of free blocks of one slab.
+#[derive(Clone, Copy, Debug)]
+pub struct Blocks {
+    pub(crate) first: *mut Block,
+    pub(crate) last: *mut Block,
+    pub(crate) block_count: u32,
+    /// Of their addresses.
+    pub(crate) sum: u64,
+}
+
+impl Blocks {
+    /// The blocks from `first` to the end of its list. Cost: a look at each.
+    ///
+    /// # Safety
+    ///
+    /// 1. They are free, at least one, and the caller's.
+    pub unsafe fn from(first: *mut Block) -> Self {
+        let mut blocks = Self { first, last: first, block_count: 0, sum: 0 };
+        let mut block = first;
+        while !block.is_null() {
+            blocks.last = block;
+            blocks.block_count += 1;
+            blocks.sum = blocks.sum.wrapping_add(block.addr() as u64);
+            // SAFETY: free, and the caller's (1).
+            block = unsafe { block::next(block) };
+        }
+        blocks
+    }
+}
 
 impl Slab {
     /// Takes back one block from its owner's thread; true if the owner has to look at the slab.
@@ -46,24 +78,39 @@ impl Slab {
         sum <= address
     }
 
-    /// Takes back a chain of `block_count` blocks that other threads freed. Cost: a look at each.
+    /// Takes back `blocks`, of which nobody uses any more.
     ///
     /// # Safety
     ///
-    /// 1. The chain holds exactly that many outstanding blocks of this slab, marked as free.
+    /// 1. It describes a chain of outstanding blocks of this slab, marked as free, whose last link does not matter.
     /// 2. The caller owns the slab's heap.
-    pub unsafe fn push_chain(&self, first: *mut Block, block_count: u32) {
-        let mut last = first;
-        let mut sum = first.addr() as u64;
-        for _ in 1..block_count {
-            // SAFETY: the chain is ours now and this long (1).
-            last = unsafe { block::next(last) };
-            sum = sum.wrapping_add(last.addr() as u64);
-        }
+    pub unsafe fn push_chain(&self, blocks: Blocks) {
         // SAFETY: the chain is ours now (1).
-        unsafe { block::set_next(last, self.local.get()) };
-        self.outstanding.set(self.outstanding.get().wrapping_sub(sum));
-        self.local.set(first);
+        unsafe { block::set_next(blocks.last, self.local.get()) };
+        self.outstanding.set(self.outstanding.get().wrapping_sub(blocks.sum));
+        self.local.set(blocks.first);
+    }
+
+    /// Where `block` begins, as `mallow_ds::remote` counts.
+    #[inline(always)]
+    pub(crate) fn place_of(&self, block: *mut Block) -> u64 {
+        self.offset_of(block.addr()) / QUANTUM as u64
+    }
+
+    /// The block at `place`.
+    #[inline(always)]
+    pub(crate) fn block_at(&self, place: u64) -> *mut Block {
+        core::ptr::with_exposed_provenance_mut(self.start() + to_usize(place) * QUANTUM)
+    }
+
+    /// The blocks that `chain` describes.
+    pub(crate) fn blocks_of(&self, chain: Chain) -> Blocks {
+        Blocks {
+            first: self.block_at(chain.first),
+            last: self.block_at(chain.last),
+            block_count: to_u32(chain.block_count),
+            sum: chain.block_count * self.start() as u64 + chain.sum * QUANTUM as u64,
+        }
     }
 
     /// Hands out the blocks on the local list, `most` of them at most.

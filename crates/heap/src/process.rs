@@ -148,6 +148,10 @@ pub unsafe fn free_fast(pointer: *mut u8) -> bool {
 /// 1. As [`free_fast`].
 pub unsafe fn free_slow(pointer: *mut u8) -> Result<(), Foreign> {
     let heap = heap_of_word();
+    // SAFETY: the caller's promise (1); the heap is this thread's or belongs to none.
+    if unsafe { ROOT.free_remote_fast(heap, pointer) } {
+        return Ok(());
+    }
     if heap.id() == 0 && !ptr::eq(heap, &raw const ROOT.exited) && !pointer.is_null() {
         // A thread that only frees needs a heap too: it collects what it has to send.
         // SAFETY: the caller's promise (1); `with_heap` gives a heap of this thread.

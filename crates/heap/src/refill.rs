@@ -14,6 +14,7 @@ use crate::config::{
     LONG_SLAB_UNITS, LONG_SLABS_FROM_BYTES, SLOW_PACE_BLOCKS, SLOW_PACE_MS, TICK_MS, slab_units,
 };
 use crate::heap::Heap;
+use crate::outstanding::Blocks;
 use crate::slab::{Batch, Slab};
 
 impl Allocator {
@@ -60,8 +61,10 @@ impl Allocator {
             // A carve gives what a page holds; the thread takes as much of it as its pace allows.
             let rest = heap.split_list(slab.class().index(), most);
             let unused = batch.block_count - most;
-            // SAFETY: the rest of the chain is `unused` outstanding blocks of this slab, marked, seen by nobody.
-            unsafe { slab.push_chain(rest, unused) };
+            // SAFETY: the rest of the chain is free blocks of this slab, seen by nobody.
+            let rest = unsafe { Blocks::from(rest) };
+            // SAFETY: outstanding and marked, as above.
+            unsafe { slab.push_chain(rest) };
             let _ = slab.count();
             heap.note_unused(slab, unused);
         }
@@ -82,7 +85,7 @@ impl Allocator {
         if pause > SLOW_PACE_MS * cpu::CYCLES_PER_MS { SLOW_PACE_BLOCKS } else { u32::MAX }
     }
 
-    fn tick_if_due(&'static self, heap: &'static Heap, now: u64) {
+    pub(crate) fn tick_if_due(&'static self, heap: &'static Heap, now: u64) {
         if now.wrapping_sub(heap.pace.last_tick.get()) > TICK_MS * cpu::CYCLES_PER_MS {
             heap.pace.last_tick.set(now);
             self.tick(heap);

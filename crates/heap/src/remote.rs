@@ -13,41 +13,71 @@
 
 use mallow_ds::mailbox;
 use mallow_ds::owner;
-use mallow_ds::remote;
+use mallow_ds::remote::{self, Chain};
 use mallow_ds::sync::Ordering;
+use mallow_sys::cpu;
+use mallow_units::word::to_usize;
 
 use crate::allocator::Allocator;
 use crate::block::{self, Block};
-use crate::config::{BATCH_BLOCKS, BATCH_BYTES, BATCH_SLOTS};
+use crate::config::{BATCH_BLOCKS, BATCH_BYTES};
 use crate::heap::Heap;
 use crate::misuse;
 use crate::region;
 use crate::slab::Slab;
+use crate::window;
 
-/// A chain of freed blocks of one slab, on its way.
+/// Freed blocks of one slab, on their way.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Parcel {
     slab: Option<&'static Slab>,
-    first: *mut Block,
-    last: *mut Block,
-    block_count: u32,
+    chain: Chain,
 }
 
 impl Parcel {
     /// Nothing to send.
-    pub(crate) const EMPTY: Self = Self { slab: None, first: block::NONE, last: block::NONE, block_count: 0 };
-
-    /// One block of `slab`.
-    const fn of(slab: &'static Slab, block: *mut Block) -> Self {
-        Self { slab: Some(slab), first: block, last: block, block_count: 1 }
-    }
+    pub(crate) const EMPTY: Self = Self { slab: None, chain: Chain::of(0) };
 
     fn is_for(&self, slab: &Slab) -> bool {
         self.slab.is_some_and(|own| core::ptr::eq(own, slab))
     }
+
+    fn is_full(&self, slab: &Slab) -> bool {
+        let blocks = to_usize(self.chain.block_count);
+        blocks >= BATCH_BLOCKS || blocks * slab.block_bytes() >= BATCH_BYTES
+    }
 }
 
 impl Allocator {
+    /// Frees the block at `pointer` if that is simple: a block of another heap's slab, with which nothing is wrong. Returns
+    /// whether it did.
+    ///
+    /// # Safety
+    ///
+    /// 1. If `pointer` is a live block, nobody uses it any more.
+    /// 2. The caller owns `heap`, or `heap` belongs to no thread.
+    pub unsafe fn free_remote_fast(&'static self, heap: &'static Heap, pointer: *mut u8) -> bool {
+        let window = heap.window();
+        if window.owner != heap.id() {
+            // It belongs to no thread, or every block is to be poisoned.
+            return false;
+        }
+        let Some(slab) = window::any_slab(window, pointer.addr()) else { return false };
+        let block = pointer.cast::<Block>();
+        // SAFETY: the address is in a slab's block, live or free, if it is at the start of one.
+        let may_be_live =
+            || slab.is_whole_block(pointer.addr()) && !unsafe { block::has_mark(block, slab.mark()) };
+        if slab.heap_id() == heap.id() || !may_be_live() {
+            return false;
+        }
+        // SAFETY: a live block, as far as can be told, which was given up (1), and the heap is the caller's (2).
+        if unsafe { self.collect(heap, slab, block) } {
+            // A thread that only frees comes by here.
+            self.tick_if_due(heap, cpu::cycles());
+        }
+        true
+    }
+
     /// Frees a block of another heap's slab.
     ///
     /// # Safety
@@ -55,34 +85,42 @@ impl Allocator {
     /// 1. `block` is an outstanding block of `slab`, used by nobody any more.
     /// 2. The caller owns `heap`, or `heap` belongs to no thread.
     pub(crate) unsafe fn free_remote(&'static self, heap: &Heap, slab: &'static Slab, block: *mut Block) {
-        // SAFETY: the block is the caller's to give (1).
-        unsafe { block::set_mark(block, slab.mark()) };
-        // SAFETY: as above.
-        unsafe { block::set_next(block, block::NONE) };
-        if heap.id() == 0 {
-            self.send(Parcel::of(slab, block));
+        if heap.id() != 0 {
+            // SAFETY: the caller's promises (1, 2).
+            unsafe { self.collect(heap, slab, block) };
             return;
         }
+        // SAFETY: the block is the caller's to give (1).
+        unsafe { block::set_mark(block, slab.mark()) };
+        self.send(Parcel { slab: Some(slab), chain: Chain::of(slab.place_of(block)) });
+    }
+
+    /// Puts a block into the parcel for `slab`; sends what is full, and returns whether that was so.
+    ///
+    /// # Safety
+    ///
+    /// 1. As [`Allocator::free_remote`], and `heap` is a thread's.
+    unsafe fn collect(&'static self, heap: &Heap, slab: &'static Slab, block: *mut Block) -> bool {
+        // SAFETY: the block is the caller's to give (1).
+        unsafe { block::set_mark(block, slab.mark()) };
+        let place = slab.place_of(block);
         let _busy = heap.enter();
-        let slot = &heap.batches[core::ptr::from_ref(slab).addr() / size_of::<Slab>() % BATCH_SLOTS];
+        let slot = heap.parcel_slot(slab);
         let mut parcel = slot.get();
         if parcel.is_for(slab) {
             // SAFETY: the block is ours and not in a list yet.
-            unsafe { block::set_next(block, parcel.first) };
-            parcel.first = block;
-            parcel.block_count += 1;
+            unsafe { block::set_next(block, slab.block_at(parcel.chain.first)) };
+            parcel.chain = parcel.chain.with(place);
         } else {
             self.send(parcel);
-            parcel = Parcel::of(slab, block);
+            parcel = Parcel { slab: Some(slab), chain: Chain::of(place) };
         }
-        let is_full = parcel.block_count >= BATCH_BLOCKS
-            || parcel.block_count as usize * slab.block_bytes() >= BATCH_BYTES;
+        let is_full = parcel.is_full(slab);
+        slot.set(if is_full { Parcel::EMPTY } else { parcel });
         if is_full {
-            slot.set(Parcel::EMPTY);
             self.send(parcel);
-        } else {
-            slot.set(parcel);
         }
+        is_full
     }
 
     /// Sends everything that `heap` has collected.
@@ -96,12 +134,14 @@ impl Allocator {
     fn send(&'static self, parcel: Parcel) {
         let Some(slab) = parcel.slab else { return };
         let Some(remote) = self.remote_of(slab) else { return };
-        let before =
-            remote::splice(&remote.word, parcel.first.expose_provenance(), parcel.block_count, |next| {
-                // SAFETY: the chain is ours until the splice succeeds.
-                unsafe { block::set_next(parcel.last, core::ptr::with_exposed_provenance_mut(next)) };
-            });
-        let Ok(before) = before else { misuse::damaged_list(slab, parcel.first.addr()) };
+        let before = remote::splice(&remote.word, parcel.chain, |older| {
+            let next = older.map_or(block::NONE, |older| slab.block_at(older.first));
+            // SAFETY: the chain is ours until the splice succeeds.
+            unsafe { block::set_next(slab.block_at(parcel.chain.last), next) };
+        });
+        let Ok(before) = before else {
+            misuse::damaged_list(slab, slab.block_at(parcel.chain.first).addr())
+        };
         if !before.is_empty() {
             return;
         }
@@ -136,14 +176,13 @@ impl Allocator {
             let Some(remote) = self.remote_of(slab) else { break };
             // Read before the word is taken: after that, a sender may post the slab again.
             next = region::slab_of(remote.letter.load(Ordering::Relaxed));
-            let chain = remote::take(&remote.word);
-            if chain.block_count() > slab.used() || slab.is_on_bare_page(chain.first()) {
-                misuse::damaged_list(slab, chain.first());
+            let Some(chain) = remote::take(&remote.word) else { continue };
+            let blocks = slab.blocks_of(chain);
+            if blocks.block_count > slab.used() || slab.is_on_bare_page(blocks.first.addr()) {
+                misuse::damaged_list(slab, blocks.first.addr());
             }
             // SAFETY: senders put outstanding blocks of this slab into its word, and count them; we own the heap.
-            unsafe {
-                slab.push_chain(core::ptr::with_exposed_provenance_mut(chain.first()), chain.block_count());
-            }
+            unsafe { slab.push_chain(blocks) };
             self.after_frees(heap, slab);
         }
         any

@@ -149,7 +149,7 @@ impl Slab {
     }
     /// How far into the slab `address` is. Wrong for addresses 4 GiB away; a slab is far shorter.
     #[inline(always)]
-    fn offset_of(&self, address: usize) -> u64 {
+    pub(crate) fn offset_of(&self, address: usize) -> u64 {
         u64::from(low_half(address as u64).wrapping_sub(low_half(self.mark.get())))
     }
     /// Length in units.
@@ -203,6 +203,13 @@ impl Slab {
     #[inline(always)]
     pub fn is_block_start(&self, address: usize) -> bool {
         size_class::divides(self.reciprocal.get(), self.offset_of(address))
+    }
+
+    /// Whether `address` is the start of a block of this slab, used or free, and not of its tail.
+    #[inline(always)]
+    pub fn is_whole_block(&self, address: usize) -> bool {
+        let end = to_usize(self.offset_of(address)) + self.block_bytes();
+        self.is_block_start(address) && end <= self.bytes()
     }
 
     /// The number of the block that `address` lies in.
