@@ -20,6 +20,7 @@ use mallow_sys::Os;
 use mallow_units::page::PAGE_BYTES;
 
 use crate::config::{CHUNK_BYTES, CHUNK_UNITS, UNIT_BYTES};
+use crate::rooms::Room;
 use crate::slab::Slab;
 
 /// All units of a chunk.
@@ -49,14 +50,14 @@ pub struct Chunk {
     retired: AtomicU32,
     /// Whether the lines were decommitted, because no unit is used or backed.
     lines_dropped: Cell<bool>,
-    /// Neighbours in the list of chunks with the same longest free run.
-    pub(crate) by_room: Links,
+    /// Its place by the longest free run.
+    pub(crate) by_free: Room,
+    /// Its place by the longest backed run.
+    pub(crate) by_backed: Room,
     /// Neighbours in the list of chunks with backed units, oldest free first.
     pub(crate) by_age: Links,
     /// When a unit of this chunk was last freed.
     pub(crate) freed_ms: Cell<u64>,
-    /// Which list of `by_room` the chunk is in: its longest free run.
-    pub(crate) room: Cell<u32>,
     /// Whether the chunk is in the list of `by_age`.
     pub(crate) is_dirty: Cell<bool>,
 }
@@ -171,6 +172,11 @@ impl Chunk {
         bitmap::longest_run(self.free())
     }
 
+    /// The length in units of the longest run of backed units.
+    pub fn longest_backed(&self) -> u32 {
+        bitmap::longest_run(self.backed.get())
+    }
+
     /// Has the whole chunk, of which nothing is resident, become resident at the first touch: one huge page. Every unit then counts as
     /// backed from the start.
     ///
@@ -282,7 +288,6 @@ impl Chunk {
         assert!(self.used.get() & (self.purged.get() | self.zero.get()) == 0, "a unit is used and free");
         assert!(self.purged.get() & self.backed.get() == 0, "a unit is purged and resident");
         assert!((self.used.get() | self.backed.get()) | ALL_UNITS == ALL_UNITS, "a unit beyond the chunk");
-        assert!(self.room.get() == self.longest_free(), "the chunk is in the wrong list");
         assert!(self.is_dirty.get() == (self.backed_units() > 0), "the dirty list is wrong");
     }
 }

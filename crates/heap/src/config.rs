@@ -53,7 +53,7 @@ pub const SLOW_PACE_MS: u64 = 1;
 /// Milliseconds between two looks at what could be returned.
 pub const TICK_MS: u64 = 10;
 /// Milliseconds that free memory stays resident in case it is needed again.
-pub const DECAY_MS: u64 = 250;
+pub const DECAY_MS: u64 = 1000;
 /// Free resident memory may be this part of what is in use, before growth has to purge first. A power of two; `patience` makes it
 /// more where purging was in vain.
 pub const DIRTY_SHARE: usize = 8;

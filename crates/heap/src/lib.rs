@@ -44,6 +44,7 @@ mod refill;
 pub mod region;
 pub mod registry;
 mod remote;
+pub mod rooms;
 pub mod run_cache;
 mod runs;
 pub mod slab;

@@ -9,7 +9,7 @@
 use mallow_sys::{HugePages, Os};
 use mallow_trace::Counter;
 
-use crate::chunk::{Chunk, Links, Wish};
+use crate::chunk::{Chunk, Wish};
 use crate::config::{
     CHUNK_BYTES, CHUNK_UNITS, DIRTY_FLOOR_BYTES, FREED_FLOOR_BYTES, FREED_STEP_BYTES, HUGE_FROM_BYTES,
     LATELY_TICKS, MIN_PURGED_UNITS, PARTS_SHARE, PURGE_STEP_BYTES, PURGE_VISITS, RESERVATION_LADDER, TICK_MS,
@@ -18,14 +18,10 @@ use crate::config::{
 use crate::counters::Counters;
 use crate::patience::Patience;
 use crate::region::Region;
+use crate::rooms::{self, Rooms};
 
 use core::cell::Cell;
 use core::ptr::NonNull;
-use mallow_ds::bitmap;
-
-/// Chunks with backed units that are tried before the buckets: the last ones freed into.
-const DIRTY_TRIES: usize = 4;
-const BUCKETS: usize = CHUNK_UNITS as usize + 1;
 
 /// A run of units that was handed out.
 #[derive(Clone, Copy, Debug)]
@@ -41,10 +37,10 @@ pub struct Run {
 /// Everything behind the page heap's lock.
 #[derive(Debug)]
 pub struct PageHeap {
-    /// `buckets[n]`: chunks whose longest free run is `n` units.
-    buckets: [Option<&'static Chunk>; BUCKETS],
-    /// Bit `n - 1` is set if `buckets[n]` is not empty.
-    filled: u128,
+    /// Chunks by their longest free run.
+    by_free: Rooms,
+    /// Chunks by their longest run that is free and may be resident.
+    by_backed: Rooms,
     oldest_dirty: Option<&'static Chunk>,
     newest_dirty: Option<&'static Chunk>,
     region: Option<&'static Region>,
@@ -73,8 +69,8 @@ impl PageHeap {
     /// An empty page heap.
     pub const fn new() -> Self {
         Self {
-            buckets: [None; BUCKETS],
-            filled: 0,
+            by_free: Rooms::new(|chunk| &chunk.by_free),
+            by_backed: Rooms::new(|chunk| &chunk.by_backed),
             oldest_dirty: None,
             newest_dirty: None,
             region: None,
@@ -224,9 +220,9 @@ impl PageHeap {
         if now_ms >= self.purged_exit_ms + TICK_MS {
             self.purged_exit_ms = now_ms;
             // Little is left to the next thread, if there was one each time.
-            let keep = if self.patience.is_at_rest() { 0 } else { DIRTY_FLOOR_BYTES };
-            let dirty = self.dirty_units * UNIT_BYTES;
-            let purged = self.trim(os, counters, if dirty > keep { 0 } else { dirty });
+            let used = self.used_units * UNIT_BYTES;
+            let keep = if self.patience.is_at_rest() { 0 } else { self.patience.budget(used, DIRTY_FLOOR_BYTES) };
+            let purged = self.trim(os, counters, keep);
             self.patience.gave(purged);
         }
     }
@@ -235,7 +231,7 @@ impl PageHeap {
     /// can serve something else; returns the bytes.
     pub fn retire_free_chunks(&mut self, os: &dyn Os, counters: &Counters) -> usize {
         let mut bytes = 0;
-        while let Some(chunk) = self.buckets[CHUNK_UNITS as usize] {
+        while let Some(chunk) = { self.by_free.whole().next() } {
             self.dirty_units -= chunk.backed_units() as usize;
             chunk.retire(os);
             self.file(chunk);
@@ -276,10 +272,10 @@ impl PageHeap {
     /// pages, and the others do not.
     fn purge_whole_chunks(&mut self, os: &dyn Os, counters: &Counters, bytes: usize) -> usize {
         let mut purged = 0;
-        let mut next = self.buckets[CHUNK_UNITS as usize];
-        for _ in 0..PURGE_VISITS {
-            let Some(chunk) = next.filter(|_| purged < bytes) else { break };
-            next = chunk.by_room.next.get();
+        for chunk in self.by_free.whole().take(PURGE_VISITS as usize) {
+            if purged >= bytes {
+                break;
+            }
             if chunk.backed_units() > 0 {
                 purged += self.purge_chunk(os, counters, chunk, 1);
             }
@@ -363,26 +359,11 @@ impl PageHeap {
         purged
     }
 
+    /// The smallest sufficient run that is still resident, or else the smallest sufficient one.
     fn find(&self, wish: Wish) -> Option<(&'static Chunk, u32)> {
-        let mut dirty = self.newest_dirty;
-        for _ in 0..DIRTY_TRIES {
-            let Some(chunk) = dirty else { break };
-            if let Some(start) = chunk.find(wish, true) {
-                return Some((chunk, start));
-            }
-            dirty = chunk.by_age.previous.get();
-        }
-        let mut sufficient = self.filled & !bitmap::mask(0, wish.units - 1);
-        while sufficient != 0 {
-            let room = sufficient.trailing_zeros() as usize + 1;
-            if let Some(chunk) = self.buckets[room]
-                && let Some(start) = chunk.find(wish, false)
-            {
-                return Some((chunk, start));
-            }
-            sufficient &= sufficient - 1;
-        }
-        None
+        let found = |chunk: &'static Chunk, backed| Some((chunk, chunk.find(wish, backed)?));
+        let backed = self.by_backed.sufficient(wish.units).find_map(|chunk| found(chunk, true));
+        backed.or_else(|| self.by_free.sufficient(wish.units).find_map(|chunk| found(chunk, false)))
     }
 
     fn grow(
@@ -398,7 +379,6 @@ impl PageHeap {
                 self.open_chunk(os, counters)??
             }
         };
-        chunk.room.set(0);
         self.file(chunk);
         Some(chunk)
     }
@@ -415,12 +395,8 @@ impl PageHeap {
 
     /// Puts `chunk` into the lists where it belongs now.
     fn file(&mut self, chunk: &'static Chunk) {
-        let room = chunk.longest_free();
-        if room != chunk.room.get() {
-            self.unlink_room(chunk);
-            chunk.room.set(room);
-            self.link_room(chunk);
-        }
+        self.by_free.file(chunk, chunk.longest_free());
+        self.by_backed.file(chunk, chunk.longest_backed());
         match (chunk.backed_units() > 0, chunk.is_dirty.get()) {
             (true, false) => self.link_dirty(chunk),
             (false, true) => self.unlink_dirty(chunk),
@@ -429,28 +405,6 @@ impl PageHeap {
                 self.link_dirty(chunk);
             }
             _ => {}
-        }
-    }
-
-    fn link_room(&mut self, chunk: &'static Chunk) {
-        let room = chunk.room.get();
-        if room == 0 {
-            return;
-        }
-        let bucket = &mut self.buckets[room as usize];
-        push_front(bucket, chunk, |chunk| &chunk.by_room);
-        self.filled |= bitmap::mask(room - 1, 1);
-    }
-
-    fn unlink_room(&mut self, chunk: &'static Chunk) {
-        let room = chunk.room.get();
-        if room == 0 {
-            return;
-        }
-        let bucket = &mut self.buckets[room as usize];
-        unlink(bucket, chunk, |chunk| &chunk.by_room);
-        if bucket.is_none() {
-            self.filled &= !bitmap::mask(room - 1, 1);
         }
     }
 
@@ -471,7 +425,7 @@ impl PageHeap {
         if self.newest_dirty.is_some_and(|newest| core::ptr::eq(newest, chunk)) {
             self.newest_dirty = chunk.by_age.previous.get();
         }
-        unlink(&mut self.oldest_dirty, chunk, |chunk| &chunk.by_age);
+        rooms::unlink(&mut self.oldest_dirty, chunk, |chunk| &chunk.by_age);
     }
 
     fn count(&self, counters: &Counters) {
@@ -492,44 +446,14 @@ impl PageHeap {
             chunk = dirty.by_age.next.get();
         }
         assert!(dirty_units == self.dirty_units, "the dirty count is the sum over the dirty list");
-        for (room, bucket) in self.buckets.iter().enumerate() {
-            assert!(
-                room == 0 || bucket.is_some() == (self.filled >> (room - 1) & 1 == 1),
-                "the summary is wrong"
-            );
-            let mut chunk = *bucket;
-            while let Some(filed) = chunk {
-                filed.check();
-                assert!(filed.room.get() as usize == room, "a chunk in the wrong bucket");
-                chunk = filed.by_room.next.get();
-            }
-        }
+        self.by_free.check(Chunk::longest_free);
+        self.by_backed.check(Chunk::longest_backed);
     }
 }
 
 impl Default for PageHeap {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-fn push_front(first: &mut Option<&'static Chunk>, chunk: &'static Chunk, links: impl Fn(&Chunk) -> &Links) {
-    links(chunk).previous.set(None);
-    links(chunk).next.set(*first);
-    if let Some(old) = *first {
-        links(old).previous.set(Some(chunk));
-    }
-    *first = Some(chunk);
-}
-
-fn unlink(first: &mut Option<&'static Chunk>, chunk: &'static Chunk, links: impl Fn(&Chunk) -> &Links) {
-    let (next, previous) = (links(chunk).next.take(), links(chunk).previous.take());
-    match previous {
-        Some(previous) => links(previous).next.set(next),
-        None => *first = next,
-    }
-    if let Some(next) = next {
-        links(next).previous.set(previous);
     }
 }
 

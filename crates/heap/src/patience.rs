@@ -56,7 +56,9 @@ impl Patience {
         // What was given long ago does not count.
         self.taken_back += if self.given == 0 { 0 } else { bytes };
         if self.taken_back > self.given / 4 && self.level < MAX_LEVEL {
-            *self = Self { level: self.level + 1, given: 0, taken_back: 0, judged_ms: now_ms };
+            // If more of it comes back, that is the next lesson.
+            let given = self.given / 2;
+            *self = Self { level: self.level + 1, given, taken_back: 0, judged_ms: now_ms };
         }
     }
 
