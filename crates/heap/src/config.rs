@@ -43,7 +43,7 @@ pub const BATCH_BLOCKS: usize = 32;
 /// Bytes that a sender collects for one slab before it passes them on.
 pub const BATCH_BYTES: usize = 4 * KIB;
 /// Slabs for which a sender collects at the same time. A power of two.
-pub const BATCH_SLOTS: usize = 32;
+pub const BATCH_SLOTS: usize = 16;
 
 /// Blocks that a thread gets per refill while it allocates slowly, so that it comes by the slow path often enough to
 /// return memory in time.
@@ -52,8 +52,10 @@ pub const SLOW_PACE_BLOCKS: u32 = 8;
 pub const SLOW_PACE_MS: u64 = 1;
 /// Milliseconds between two looks at what could be returned.
 pub const TICK_MS: u64 = 10;
+/// While a thread only frees, this many times as long as a tick took passes before the next.
+pub const TICK_PAUSE: u64 = 4;
 /// Milliseconds that free memory stays resident in case it is needed again.
-pub const DECAY_MS: u64 = 1000;
+pub const DECAY_MS: u64 = 250;
 /// Free resident memory may be this part of what is in use, before growth has to purge first. A power of two; `patience` makes it
 /// more where purging was in vain.
 pub const DIRTY_SHARE: usize = 8;
@@ -80,8 +82,8 @@ pub const DIRTY_FLOOR_BYTES: usize = 2 * MIB;
 pub const PURGE_STEP_BYTES: usize = 64 * MIB;
 /// A tick looks at this part of a heap's slabs.
 pub const SCAN_SHARE: usize = 8;
-/// A tick looks at this many slabs at least.
-pub const SCAN_FLOOR: usize = 64;
+/// A tick looks at this many slabs at least, and at most.
+pub const SCAN_LIMITS: (usize, usize) = (64, 2048);
 
 /// Runs that a thread keeps at most.
 pub const RUN_CACHE_SLOTS: usize = 16;

@@ -82,6 +82,8 @@ pub struct Heap {
 pub(crate) struct Pace {
     pub(crate) last_refill: Cell<u64>,
     pub(crate) last_tick: Cell<u64>,
+    /// From one tick to the next, at least.
+    pub(crate) pause: Cell<u64>,
     pub(crate) refills_since_tick: Cell<u32>,
 }
 
@@ -110,6 +112,7 @@ impl Heap {
             pace: Pace {
                 last_refill: Cell::new(0),
                 last_tick: Cell::new(0),
+                pause: Cell::new(0),
                 refills_since_tick: Cell::new(0),
             },
             listed_slabs: Cell::new(0),

@@ -10,7 +10,7 @@ use mallow_units::size_class::CLASS_COUNT;
 
 use crate::allocator::Allocator;
 use crate::bin::Bin;
-use crate::config::{SCAN_FLOOR, SCAN_SHARE, SPARSE_FROM_SLABS};
+use crate::config::{DECAY_MS, SCAN_LIMITS, SCAN_SHARE, SPARSE_FROM_SLABS};
 use crate::heap::Heap;
 use crate::outstanding::Blocks;
 
@@ -45,7 +45,9 @@ impl Allocator {
         self.flush_batches(heap);
         self.drain_mailbox(heap);
         let now_ms = self.os().now_ms();
-        let is_worth_it = only_frees && heap.listed_slabs.get() >= SPARSE_FROM_SLABS;
+        // Nobody waits for what was returned in vain.
+        let at_rest = self.decay_ms.load(Ordering::Relaxed) <= DECAY_MS;
+        let is_worth_it = only_frees && at_rest && heap.listed_slabs.get() >= SPARSE_FROM_SLABS;
         self.purge_slabs(heap, now_ms, if is_worth_it { Zeal::Sparse } else { Zeal::Idle });
         if heap.runs.is_stale() {
             self.give_back_kept_runs(heap);
@@ -124,7 +126,7 @@ impl Allocator {
     /// Looks at some slabs, each in its turn, for pages and slabs to give back. A slab that has not changed for a round, or two
     /// looks, is idle, so a round takes half the time that free memory is to stay.
     fn purge_slabs(&'static self, heap: &'static Heap, now_ms: u64, zeal: Zeal) {
-        let mut left = (heap.listed_slabs.get() / SCAN_SHARE).max(SCAN_FLOOR);
+        let mut left = (heap.listed_slabs.get() / SCAN_SHARE).clamp(SCAN_LIMITS.0, SCAN_LIMITS.1);
         for _ in 0..=CLASS_COUNT {
             let (class, in_class) = heap.scan_at.get();
             if zeal == Zeal::Idle && class == 0 && in_class == heap.bins[0].slabs().count() {

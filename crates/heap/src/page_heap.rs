@@ -221,7 +221,8 @@ impl PageHeap {
             self.purged_exit_ms = now_ms;
             // Little is left to the next thread, if there was one each time.
             let used = self.used_units * UNIT_BYTES;
-            let keep = if self.patience.is_at_rest() { 0 } else { self.patience.budget(used, DIRTY_FLOOR_BYTES) };
+            let keep =
+                if self.patience.is_at_rest() { 0 } else { self.patience.budget(used, DIRTY_FLOOR_BYTES) };
             let purged = self.trim(os, counters, keep);
             self.patience.gave(purged);
         }

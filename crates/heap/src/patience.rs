@@ -1,10 +1,12 @@
 //! Patience: how much free memory to keep resident, learnt from what comes back.
 //!
 //! Memory that is returned to the kernel and asked for again soon after was returned in vain: the program pays for a system
-//! call and for the faults. So who returns memory counts what it gives, and what it takes back; if more than a quarter
-//! of what was given comes back, it keeps more from then on, and longer. Five seconds without that, and it keeps less again.
+//! call and for the faults. So who returns memory counts what it gives, and what it takes back; with every quarter of it
+//! that comes back, it keeps more from then on, and longer. Five seconds without that, and it keeps less again.
 //!
 //! Called by `page_heap` and `large`, each with its own.
+
+use mallow_units::bytes::MIB;
 
 use crate::config::{DECAY_MS, DIRTY_SHARE};
 
@@ -12,6 +14,8 @@ use crate::config::{DECAY_MS, DIRTY_SHARE};
 const MAX_LEVEL: u32 = DIRTY_SHARE.ilog2() + 1;
 /// The level from which on memory stays no longer.
 const MAX_DECAY_LEVEL: u32 = 1;
+/// Bytes; less that comes back is no lesson.
+const LESSON_BYTES: usize = MIB;
 /// Milliseconds after which patience that was not needed is lost.
 const RELAX_MS: u64 = 5000;
 
@@ -19,7 +23,8 @@ const RELAX_MS: u64 = 5000;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Patience {
     level: u32,
-    given: usize,
+    /// Given, and not taken back.
+    away: usize,
     taken_back: usize,
     judged_ms: u64,
 }
@@ -27,7 +32,7 @@ pub struct Patience {
 impl Patience {
     /// None yet.
     pub const fn new() -> Self {
-        Self { level: 0, given: 0, taken_back: 0, judged_ms: 0 }
+        Self { level: 0, away: 0, taken_back: 0, judged_ms: 0 }
     }
 
     /// Bytes of free memory that may stay resident while `used` bytes are in use, `floor` at least.
@@ -48,26 +53,27 @@ impl Patience {
 
     /// Notes that `bytes` were returned to the kernel although they might be needed again.
     pub const fn gave(&mut self, bytes: usize) {
-        self.given += bytes;
+        self.away += bytes;
     }
 
     /// Notes that `bytes` that the kernel had got back were taken again.
     pub const fn took_back(&mut self, bytes: usize, now_ms: u64) {
         // What was given long ago does not count.
-        self.taken_back += if self.given == 0 { 0 } else { bytes };
-        if self.taken_back > self.given / 4 && self.level < MAX_LEVEL {
-            // If more of it comes back, that is the next lesson.
-            let given = self.given / 2;
-            *self = Self { level: self.level + 1, given, taken_back: 0, judged_ms: now_ms };
+        self.taken_back += if self.away == 0 { 0 } else { bytes };
+        self.away = self.away.saturating_sub(bytes);
+        let is_much = self.taken_back >= LESSON_BYTES && self.taken_back > (self.away + self.taken_back) / 4;
+        if is_much && self.level < MAX_LEVEL {
+            // If more of what is away comes back, that is the next lesson.
+            *self = Self { level: self.level + 1, away: self.away, taken_back: 0, judged_ms: now_ms };
         }
     }
 
     /// Notes the time.
     pub const fn tick(&mut self, now_ms: u64) {
         if now_ms >= self.judged_ms + RELAX_MS {
-            let level =
-                if self.taken_back > self.given / 8 { self.level } else { self.level.saturating_sub(1) };
-            *self = Self { level, given: 0, taken_back: 0, judged_ms: now_ms };
+            let was_needed = self.taken_back > (self.away + self.taken_back) / 8;
+            let level = if was_needed { self.level } else { self.level.saturating_sub(1) };
+            *self = Self { level, away: 0, taken_back: 0, judged_ms: now_ms };
         }
     }
 }
@@ -83,20 +89,30 @@ mod tests {
         let mut patience = Patience::new();
         assert_eq!(patience.budget(USED, 0), USED / DIRTY_SHARE);
         for _ in 0..20 {
-            patience.gave(1000);
-            patience.took_back(300, 5);
+            patience.gave(10 * MIB);
+            patience.took_back(6 * MIB, 5);
         }
         assert_eq!(patience.budget(USED, 0), 2 * USED);
         assert_eq!(patience.budget(10, 77), 77, "the floor");
     }
 
     #[test]
+    fn much_that_comes_back_at_once_is_more_than_one_lesson() {
+        let mut patience = Patience::new();
+        patience.gave(10 * MIB);
+        for _ in 0..80 {
+            patience.took_back(MIB / 10, 5);
+        }
+        assert_eq!(patience.budget(USED, 0), 2 * USED);
+    }
+
+    #[test]
     fn what_does_not_come_back_changes_nothing_and_time_makes_impatient() {
         let mut patience = Patience::new();
-        patience.gave(1000);
-        patience.took_back(200, 5);
+        patience.gave(10 * MIB);
+        patience.took_back(2 * MIB, 5);
         assert_eq!(patience.budget(USED, 0), USED / DIRTY_SHARE);
-        patience.took_back(51, 5);
+        patience.took_back(MIB, 5);
         assert_eq!(patience.budget(USED, 0), USED / DIRTY_SHARE * 2);
         patience.tick(RELAX_MS);
         assert_eq!(patience.decay_ms(), DECAY_MS * 2, "too early");

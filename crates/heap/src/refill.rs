@@ -11,7 +11,7 @@ use mallow_units::SizeClass;
 use crate::allocator::Allocator;
 use crate::chunk::{End, Wish};
 use crate::config::{
-    LONG_SLAB_UNITS, LONG_SLABS_FROM_BYTES, SLOW_PACE_BLOCKS, SLOW_PACE_MS, TICK_MS, slab_units,
+    LONG_SLAB_UNITS, LONG_SLABS_FROM_BYTES, SLOW_PACE_BLOCKS, SLOW_PACE_MS, TICK_MS, TICK_PAUSE, slab_units,
 };
 use crate::heap::Heap;
 use crate::outstanding::Blocks;
@@ -85,10 +85,16 @@ impl Allocator {
         if pause > SLOW_PACE_MS * cpu::CYCLES_PER_MS { SLOW_PACE_BLOCKS } else { u32::MAX }
     }
 
+    /// Ticks if the last one is long enough ago: at most a part of the time goes into ticks, also on a machine where each takes long.
     pub(crate) fn tick_if_due(&'static self, heap: &'static Heap, now: u64) {
-        if now.wrapping_sub(heap.pace.last_tick.get()) > TICK_MS * cpu::CYCLES_PER_MS {
-            heap.pace.last_tick.set(now);
+        let pace = &heap.pace;
+        if now.wrapping_sub(pace.last_tick.get()) > pace.pause.get() {
+            // Whoever allocates now and then sleeps in between, for all we know; whoever only frees is at work.
+            let share = if pace.refills_since_tick.get() == 0 { TICK_PAUSE } else { 1 };
             self.tick(heap);
+            let after = cpu::cycles();
+            pace.last_tick.set(after);
+            pace.pause.set((TICK_MS * cpu::CYCLES_PER_MS).max(share * after.wrapping_sub(now)));
         }
     }
 

@@ -139,9 +139,7 @@ impl Allocator {
             // SAFETY: the chain is ours until the splice succeeds.
             unsafe { block::set_next(slab.block_at(parcel.chain.last), next) };
         });
-        let Ok(before) = before else {
-            misuse::damaged_list(slab, slab.block_at(parcel.chain.first).addr())
-        };
+        let Ok(before) = before else { misuse::damaged_list(slab, slab.block_at(parcel.chain.first).addr()) };
         if !before.is_empty() {
             return;
         }
