@@ -1,0 +1,142 @@
+//! The cache of freed large blocks: a few recent ones are kept for the next request of about that size.
+//!
+//! Called by `large`, which holds the lock around it. How much is kept, and how long, is up to `patience`.
+
+use mallow_sys::Os;
+use mallow_trace::Counter;
+use mallow_units::page::PAGE_BYTES;
+
+use crate::backing::Backing;
+use crate::config::{LARGE_CACHE_FLOOR_BYTES, LARGE_CACHE_SLOTS};
+use crate::counters::Counters;
+use crate::directory::Large;
+use crate::mapping;
+use crate::patience::Patience;
+
+/// A freed mapping that is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    large: Large,
+    freed_ms: u64,
+}
+
+/// The kept mappings.
+#[derive(Debug)]
+pub struct Cache {
+    kept: [Option<Kept>; LARGE_CACHE_SLOTS],
+    now_ms: u64,
+    patience: Patience,
+}
+
+impl Kept {
+    /// One that is not to be kept after all.
+    pub const fn unkept(large: Large) -> Self {
+        Self { large, freed_ms: 0 }
+    }
+
+    /// Its length.
+    pub const fn bytes(&self) -> usize {
+        self.large.bytes
+    }
+
+    /// Whether it can serve a request for `bytes` as it is.
+    const fn fits(&self, bytes: usize) -> bool {
+        self.bytes() >= bytes && self.bytes() <= 2 * bytes
+    }
+
+    /// The same for a new user, grown or cut to `bytes` if it does not fit: what is resident stays so. `None`, and it is gone, if the
+    /// operating system refuses.
+    pub fn fitted(self, os: &dyn Os, counters: &Counters, bytes: usize) -> Option<Large> {
+        let backing = Backing { is_fresh: false, ..self.large.backing };
+        let large = Large { backing, ..self.large };
+        if self.fits(bytes) {
+            return Some(large);
+        }
+        // SAFETY: exactly one mapping of ours, which nobody uses.
+        let resized = unsafe { mapping::resize(os, large, bytes, false) };
+        match resized {
+            Ok(resized) => counters.add(Counter::PurgedBytes, large.bytes.saturating_sub(resized.bytes)),
+            Err(_) => self.release(os, counters),
+        }
+        resized.ok()
+    }
+
+    /// Returns it to the operating system.
+    pub fn release(self, os: &dyn Os, counters: &Counters) {
+        // SAFETY: a mapping of ours that was struck out: nobody uses it.
+        unsafe { mapping::release(os, self.large) };
+        counters.add(Counter::PurgedBytes, self.bytes());
+    }
+}
+
+impl Cache {
+    /// Empty.
+    pub const fn new() -> Self {
+        Self { kept: [None; LARGE_CACHE_SLOTS], now_ms: 0, patience: Patience::new() }
+    }
+
+    /// The best fit that wastes at most half of it; or else the longest that can be grown, from at least a quarter; or else one to be
+    /// cut, which is last because the pages that are cut off will be missed.
+    pub fn find(&mut self, bytes: usize, align: usize) -> Option<Kept> {
+        let may_move = align <= PAGE_BYTES;
+        let merit = |slot: &Option<Kept>| {
+            let kept = (*slot)?;
+            let fits = kept.fits(bytes);
+            let serves = if may_move { fits || kept.bytes() >= bytes / 4 } else { fits };
+            let is_aligned = kept.large.start.is_multiple_of(align);
+            (serves && is_aligned).then(|| (!fits, kept.bytes() > bytes, kept.bytes().abs_diff(bytes)))
+        };
+        let best = self.kept.iter_mut().filter(|slot| merit(slot).is_some()).min_by_key(|slot| merit(slot));
+        let found = best.and_then(Option::take);
+        let missing = bytes.saturating_sub(found.map_or(0, |kept| kept.bytes()));
+        self.patience.took_back(missing, self.now_ms);
+        found
+    }
+
+    /// Keeps `freed`; returns what has to go for it.
+    pub fn keep(&mut self, freed: Large, used: usize) -> Option<Kept> {
+        let freed = Kept { large: freed, freed_ms: self.now_ms };
+        if freed.bytes() > self.patience.budget(used, LARGE_CACHE_FLOOR_BYTES) {
+            self.patience.gave(freed.bytes());
+            return Some(freed);
+        }
+        match self.kept.iter_mut().find(|slot| slot.is_none()) {
+            Some(slot) => {
+                *slot = Some(freed);
+                self.surplus(used)
+            }
+            None => self.oldest().and_then(|slot| slot.replace(freed)),
+        }
+    }
+
+    /// The block that was kept longest, if there is more than may be kept.
+    pub fn surplus(&mut self, used: usize) -> Option<Kept> {
+        let kept: usize = self.kept.iter().flatten().map(|kept| kept.bytes()).sum();
+        if kept <= self.patience.budget(used, LARGE_CACHE_FLOOR_BYTES) {
+            return None;
+        }
+        let gone = self.oldest().and_then(Option::take);
+        self.patience.gave(gone.map_or(0, |gone| gone.bytes()));
+        gone
+    }
+
+    fn oldest(&mut self) -> Option<&mut Option<Kept>> {
+        let kept = self.kept.iter_mut().filter(|slot| slot.is_some());
+        kept.min_by_key(|slot| slot.map_or(0, |kept| kept.freed_ms))
+    }
+
+    /// Notes the time, and takes out what was kept too long, or everything if `all`.
+    pub fn take_aged(&mut self, now_ms: u64, all: bool) -> [Option<Kept>; LARGE_CACHE_SLOTS] {
+        self.now_ms = now_ms;
+        self.patience.tick(now_ms);
+        let decay_ms = self.patience.decay_ms();
+        let mut gone = [None; LARGE_CACHE_SLOTS];
+        for (slot, gone) in self.kept.iter_mut().zip(&mut gone) {
+            if all || slot.is_some_and(|kept| now_ms.saturating_sub(kept.freed_ms) >= decay_ms) {
+                *gone = slot.take();
+                self.patience.gave(if all { 0 } else { gone.map_or(0, |gone| gone.bytes()) });
+            }
+        }
+        gone
+    }
+}
