@@ -99,7 +99,7 @@ pub const LARGE_CACHE_SLOTS: usize = 128;
 /// Bytes in a huge page.
 pub const HUGE_PAGE_BYTES: usize = 2 * MIB;
 /// Bytes; large blocks from this on may get huge pages.
-pub const HUGE_BLOCK_BYTES: usize = 4 * MIB;
+pub const HUGE_BLOCK_BYTES: usize = 2 * MIB;
 /// Bytes; freed large mappings kept in all, at least.
 pub const LARGE_CACHE_FLOOR_BYTES: usize = 8 * MIB;
 

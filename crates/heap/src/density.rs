@@ -9,7 +9,7 @@
 /// Pages; what is older than this counts half, a quarter, ...: 128 MiB.
 const FADE_PAGES: usize = 32 << 10;
 /// Huge pages may take this much for every 4 that are touched.
-const DENSE_IN_QUARTERS: usize = 5;
+const DENSE_IN_QUARTERS: usize = 6;
 /// One of so many new blocks gets small pages in any case, so that a change of habits shows.
 const TRIAL_EVERY: u32 = 16;
 

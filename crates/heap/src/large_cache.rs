@@ -9,11 +9,14 @@ use mallow_units::page::PAGE_BYTES;
 use crate::backing::Backing;
 use crate::config::{LARGE_CACHE_FLOOR_BYTES, LARGE_CACHE_SLOTS};
 use crate::counters::Counters;
-use crate::directory::Large;
+use crate::directory::{GRANULE_BYTES, Large};
 use crate::mapping;
 use crate::patience::Patience;
 
-/// A freed mapping that is kept.
+/// Neighbours are joined up to this part of all that may be kept, which goes as a whole when its time comes.
+const JOINED_SHARE: usize = 4;
+
+/// A freed mapping that is kept, or a part of one, or several neighbours.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept {
     large: Large,
@@ -61,6 +64,16 @@ impl Kept {
         resized.ok()
     }
 
+    /// Cuts it in two, of which the first fits a request for `bytes`; `None` if what is left would be too short. The operating
+    /// system need not know.
+    fn split(self, bytes: usize) -> Option<(Self, Self)> {
+        let first_bytes = mapping::length_for(self.large.backing, bytes)?;
+        let rest_bytes = self.bytes().checked_sub(first_bytes).filter(|rest| *rest >= GRANULE_BYTES)?;
+        let first = Large { bytes: first_bytes, ..self.large };
+        let rest = Large { start: self.large.start + first_bytes, bytes: rest_bytes, ..self.large };
+        Some((Self { large: first, ..self }, Self { large: rest, ..self }))
+    }
+
     /// Returns it to the operating system.
     pub fn release(self, os: &dyn Os, counters: &Counters) {
         // SAFETY: a mapping of ours that was struck out: nobody uses it.
@@ -84,10 +97,15 @@ impl Cache {
             let fits = kept.fits(bytes);
             let serves = if may_move { fits || kept.bytes() >= bytes / 4 } else { fits };
             let is_aligned = kept.large.start.is_multiple_of(align);
-            (serves && is_aligned).then(|| (!fits, kept.bytes() > bytes, kept.bytes().abs_diff(bytes)))
+            (serves && is_aligned).then(|| (!fits, kept.bytes() < bytes, kept.bytes().abs_diff(bytes)))
         };
         let best = self.kept.iter_mut().filter(|slot| merit(slot).is_some()).min_by_key(|slot| merit(slot));
-        let found = best.and_then(Option::take);
+        let found = best.and_then(|slot| {
+            let kept = slot.take()?;
+            let (first, rest) = kept.split(bytes).map_or((kept, None), |(first, rest)| (first, Some(rest)));
+            *slot = rest;
+            Some(first)
+        });
         let missing = bytes.saturating_sub(found.map_or(0, |kept| kept.bytes()));
         self.patience.took_back(missing, self.now_ms);
         found
@@ -95,11 +113,13 @@ impl Cache {
 
     /// Keeps `freed`; returns what has to go for it.
     pub fn keep(&mut self, freed: Large, used: usize) -> Option<Kept> {
-        let freed = Kept { large: freed, freed_ms: self.now_ms };
-        if freed.bytes() > self.patience.budget(used, LARGE_CACHE_FLOOR_BYTES) {
-            self.patience.gave(freed.bytes());
-            return Some(freed);
+        let budget = self.patience.budget(used, LARGE_CACHE_FLOOR_BYTES);
+        if freed.bytes > budget {
+            self.patience.gave(freed.bytes);
+            return Some(Kept::unkept(freed));
         }
+        let joined = self.joined(freed, budget / JOINED_SHARE);
+        let freed = Kept { large: joined, freed_ms: self.now_ms };
         match self.kept.iter_mut().find(|slot| slot.is_none()) {
             Some(slot) => {
                 *slot = Some(freed);
@@ -107,6 +127,19 @@ impl Cache {
             }
             None => self.oldest().and_then(|slot| slot.replace(freed)),
         }
+    }
+
+    /// The block with the kept ones that touch it, up to `most` bytes in all.
+    fn joined(&mut self, freed: Large, most: usize) -> Large {
+        let mut joined = freed;
+        for slot in &mut self.kept {
+            let neighbour = slot.and_then(|kept| joined_with(joined, kept.large));
+            if let Some(longer) = neighbour.filter(|longer| longer.bytes <= most) {
+                joined = longer;
+                *slot = None;
+            }
+        }
+        joined
     }
 
     /// The block that was kept longest, if there is more than may be kept.
@@ -139,4 +172,14 @@ impl Cache {
         }
         gone
     }
+}
+
+/// Two blocks as one, if they touch and are of the same kind. To the kernel they may still be several mappings, which it refuses to
+/// move as one: whoever resizes them is prepared.
+fn joined_with(block: Large, other: Large) -> Option<Large> {
+    let is_behind = block.start + block.bytes == other.start;
+    let is_before = other.start + other.bytes == block.start;
+    let start = if is_behind { block.start } else { other.start };
+    let joined = Large { start, bytes: block.bytes + other.bytes, ..block };
+    ((is_behind || is_before) && block.backing.is_huge == other.backing.is_huge).then_some(joined)
 }

@@ -49,6 +49,11 @@ fn take_huge(os: &dyn Os, bytes: usize, align: usize) -> Option<Large> {
     Some(large_at(start, bytes, Backing { is_huge: true, ..Backing::default() }))
 }
 
+/// The length of a mapping for `bytes`, whole pages, with such a backing.
+pub fn length_for(backing: Backing, bytes: usize) -> Option<usize> {
+    if backing.is_huge { round_up_huge(bytes) } else { Some(bytes) }
+}
+
 /// Resizes the mapping to at least `bytes`; one in huge pages, which it becomes if `wants_huge`, to whole ones.
 ///
 /// # Errors
@@ -81,27 +86,28 @@ pub unsafe fn resize(os: &dyn Os, large: Large, bytes: usize, wants_huge: bool) 
     Ok(large_at(start, bytes, Backing { is_huge, ..large.backing }))
 }
 
-/// Grows the mapping: where it is, or else to aligned address space with as much again behind it, so that the next times it can stay;
-/// or else, if there is not so much, to wherever the kernel likes.
+/// Grows the mapping: where it is, or else, or if it must not stay, to aligned address space with as much again behind it, so
+/// that the next times it can stay; or else, if there is not so much, to wherever the kernel likes.
 ///
 /// # Safety
 ///
 /// 1. As for [`resize`].
 unsafe fn grow(os: &dyn Os, large: Large, bytes: usize, may_stay: bool) -> Result<NonNull<u8>, OsError> {
-    if may_stay {
-        // SAFETY: exactly one mapping (1).
-        if let Ok(start) = unsafe { os.remap(large.pointer(), large.bytes, bytes, false) } {
-            return Ok(start);
-        }
+    // Tried in any case: it also tells whether this is one mapping to the kernel, before there is any room to lose.
+    // SAFETY: mappings of ours (1).
+    let in_place = unsafe { os.remap(large.pointer(), large.bytes, bytes, false) };
+    if may_stay && in_place.is_ok() || in_place == Err(OsError::BAD_ADDRESS) {
+        return in_place;
     }
+    let old_bytes = if in_place.is_ok() { bytes } else { large.bytes };
     if let Some(room) = take_room(os, bytes) {
         // SAFETY: exactly one mapping (1); the room is reserved for it, and only this function knows of it.
-        if unsafe { os.remap_to(large.pointer(), large.bytes, bytes, room) }.is_ok() {
+        if unsafe { os.remap_to(large.pointer(), old_bytes, bytes, room) }.is_ok() {
             return Ok(room);
         }
     }
     // SAFETY: exactly one mapping (1).
-    unsafe { os.remap(large.pointer(), large.bytes, bytes, true) }
+    in_place.or_else(|_| unsafe { os.remap(large.pointer(), large.bytes, bytes, true) })
 }
 
 /// Address space for a growing mapping of `bytes`, with as much behind it that is free at the moment.

@@ -13,6 +13,8 @@ pub struct OsError(pub i32);
 impl OsError {
     /// Out of memory, address space, or mappings.
     pub const NO_MEMORY: Self = Self(12);
+    /// No such memory; to `mremap`, also a span that is more than one mapping.
+    pub const BAD_ADDRESS: Self = Self(14);
 }
 
 impl fmt::Display for OsError {
@@ -102,7 +104,8 @@ pub unsafe trait Os: Sync {
     ///
     /// # Safety
     ///
-    /// 1. The span is exactly one mapping made by [`Os::map`], possibly resized since.
+    /// 1. The span is made up of mappings made by [`Os::map`], or parts of them, possibly resized since. The kernel refuses with
+    ///    [`OsError::BAD_ADDRESS`] if it cannot see them as one.
     /// 2. If it may move, no pointer into it is used afterwards.
     unsafe fn remap(
         &self,
@@ -122,7 +125,7 @@ pub unsafe trait Os: Sync {
     ///
     /// # Safety
     ///
-    /// 1. The span is exactly one mapping made by [`Os::map`], possibly resized since, and no pointer into it is used afterwards.
+    /// 1. The span is as for [`Os::remap`], and no pointer into it is used afterwards.
     /// 2. `room` was reserved by this `Os` for `new_bytes`, and nobody else knows of it.
     unsafe fn remap_to(
         &self,
