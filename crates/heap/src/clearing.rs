@@ -3,7 +3,7 @@
 //! Only pages that hold something need it, and the kernel knows which. Clearing a page takes a tenth of what the fault for a new
 //! one takes, so pages that the new user will need again are cleared, and stay resident. Nobody knows which ones those are; but if the last
 //! user asked for zeros too, and came to a block of which nothing was resident, it has touched just what such a user needs. With each further user
-//! in other places more becomes resident; at twice as much all of it is dropped.
+//! in other places more becomes resident; at four times as much all of it is dropped.
 //!
 //! Called by `large`. Costs what the kernel's answer costs, some 15 ns per resident page, beside 220 ns for clearing it.
 
@@ -17,6 +17,8 @@ use crate::directory::Large;
 
 /// Bytes; a block below this is cleared by hand, whatever its last user did.
 const DROP_FROM_BYTES: usize = 4 * MIB;
+/// So many times what the first such user touched may be resident before all of it is dropped.
+const MOST_TIMES: usize = 4;
 /// The whole, in the unit of [`Backing::cleared_share`].
 const WHOLE: usize = u8::MAX as usize;
 
@@ -60,7 +62,7 @@ const fn most_cleared(backing: Backing, bytes: usize) -> usize {
     if bytes < DROP_FROM_BYTES || (backing.is_zeroed && share == 0) {
         bytes
     } else if backing.is_zeroed {
-        bytes.div_ceil(WHOLE).saturating_mul(2 * share)
+        bytes.div_ceil(WHOLE).saturating_mul(MOST_TIMES * share)
     } else {
         // The last user's pages are no sign of what this one needs.
         bytes / 2

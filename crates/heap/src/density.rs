@@ -79,9 +79,9 @@ mod tests {
     }
 
     #[test]
-    fn a_quarter_more_is_dense_and_the_rest_is_not() {
+    fn half_as_much_again_is_dense_and_the_rest_is_not() {
         let mut density = Density::new();
-        density.learn(Touched { pages: 400, if_huge: 500 });
+        density.learn(Touched { pages: 400, if_huge: 600 });
         assert_eq!(density.is_dense(), Some(true));
         density.learn(Touched { pages: 0, if_huge: 1 });
         assert_eq!(density.is_dense(), Some(false));

@@ -65,9 +65,12 @@ impl Kept {
     }
 
     /// Cuts it in two, of which the first fits a request for `bytes`; `None` if what is left would be too short. The operating
-    /// system need not know.
+    /// system need not know. One that was asked for as zero is seldom touched all over: a part of it would not be like another.
     fn split(self, bytes: usize) -> Option<(Self, Self)> {
         let first_bytes = mapping::length_for(self.large.backing, bytes)?;
+        if self.large.backing.is_zeroed {
+            return None;
+        }
         let rest_bytes = self.bytes().checked_sub(first_bytes).filter(|rest| *rest >= GRANULE_BYTES)?;
         let first = Large { bytes: first_bytes, ..self.large };
         let rest = Large { start: self.large.start + first_bytes, bytes: rest_bytes, ..self.large };
@@ -174,12 +177,14 @@ impl Cache {
     }
 }
 
-/// Two blocks as one, if they touch and are of the same kind. To the kernel they may still be several mappings, which it refuses to
+/// Two blocks as one, if they touch and are of the same kind, and filled as far as is known. To the kernel they may still be several mappings, which it refuses to
 /// move as one: whoever resizes them is prepared.
 fn joined_with(block: Large, other: Large) -> Option<Large> {
     let is_behind = block.start + block.bytes == other.start;
     let is_before = other.start + other.bytes == block.start;
     let start = if is_behind { block.start } else { other.start };
     let joined = Large { start, bytes: block.bytes + other.bytes, ..block };
-    ((is_behind || is_before) && block.backing.is_huge == other.backing.is_huge).then_some(joined)
+    let (backing, of_other) = (block.backing, other.backing);
+    let is_alike = backing.is_huge == of_other.is_huge && !backing.is_zeroed && !of_other.is_zeroed;
+    (is_alike && (is_behind || is_before)).then_some(joined)
 }
