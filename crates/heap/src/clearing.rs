@@ -3,7 +3,7 @@
 //! Only pages that hold something need it, and the kernel knows which. Clearing a page takes a tenth of what the fault for a new
 //! one takes, so pages that the new user will need again are cleared, and stay resident. Nobody knows which ones those are; but if the last
 //! user asked for zeros too, and came to a block of which nothing was resident, it has touched just what such a user needs. With each further user
-//! in other places more becomes resident; at four times as much all of it is dropped.
+//! in other places more becomes resident; at twice as much all of it is dropped.
 //!
 //! Called by `large`. Costs what the kernel's answer costs, some 15 ns per resident page, beside 220 ns for clearing it.
 
@@ -18,7 +18,7 @@ use crate::directory::Large;
 /// Bytes; a block below this is cleared by hand, whatever its last user did.
 const DROP_FROM_BYTES: usize = 4 * MIB;
 /// So many times what the first such user touched may be resident before all of it is dropped.
-const MOST_TIMES: usize = 4;
+const MOST_TIMES: usize = 2;
 /// The whole, in the unit of [`Backing::cleared_share`].
 const WHOLE: usize = u8::MAX as usize;
 
@@ -29,6 +29,8 @@ const WHOLE: usize = u8::MAX as usize;
 /// 1. The block is at least `bytes` long, whole pages, and nobody uses it.
 pub unsafe fn clear(os: &dyn Os, large: Large, bytes: usize) -> Backing {
     let kept = Backing { is_zeroed: true, ..large.backing };
+    // If nothing of such a block is resident now, what its user touches can be seen when it is freed.
+    let is_small_and_whole = bytes == large.bytes && !large.backing.is_huge;
     let limit = most_cleared(large.backing, bytes);
     let mut cleared = 0;
     let mut is_within_limit = true;
@@ -46,14 +48,15 @@ pub unsafe fn clear(os: &dyn Os, large: Large, bytes: usize) -> Backing {
             0 => u8::try_from((cleared * WHOLE).div_ceil(bytes)).unwrap_or(u8::MAX),
             first => first,
         };
-        return Backing { cleared_share: share, ..kept };
+        return Backing { cleared_share: share, is_fresh: cleared == 0 && is_small_and_whole, ..kept };
     }
     // SAFETY: pages of the block (1).
-    if bytes < DROP_FROM_BYTES || !unsafe { drop_contents(os, large.pointer(), bytes) } {
+    let is_dropped = bytes >= DROP_FROM_BYTES && unsafe { drop_contents(os, large.pointer(), bytes) };
+    if !is_dropped {
         // SAFETY: by (1).
         unsafe { large.pointer().write_bytes(0, bytes) };
     }
-    Backing { cleared_share: 0, ..kept }
+    Backing { cleared_share: 0, is_fresh: is_dropped && is_small_and_whole, ..kept }
 }
 
 /// Bytes of the first `bytes` of a block that may be cleared by hand, before all of them are dropped instead.

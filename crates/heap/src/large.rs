@@ -109,11 +109,12 @@ impl LargeBlocks {
         if let Some(touched) = touched {
             state.density.learn(touched);
         }
-        // The next one of its size will be huge instead.
-        let is_outdated = state.would_be_huge(os, used_bytes(counters), large);
-        counters.change_large_bytes(large.bytes, 0);
+        // With this one: who has a single block, again and again, is to be recognised.
         let used = used_bytes(counters);
+        // The next one of its size will be huge instead.
+        let is_outdated = state.would_be_huge(os, used, large);
         let mut next = if is_outdated { Some(Kept::unkept(large)) } else { state.cache.keep(large, used) };
+        counters.change_large_bytes(large.bytes, 0);
         drop(state);
         while let Some(gone) = next {
             gone.release(os, counters);

@@ -177,6 +177,12 @@ impl Cache {
     }
 }
 
+impl Default for Cache {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// Two blocks as one, if they touch and are of the same kind, and filled as far as is known. To the kernel they may still be several mappings, which it refuses to
 /// move as one: whoever resizes them is prepared.
 fn joined_with(block: Large, other: Large) -> Option<Large> {

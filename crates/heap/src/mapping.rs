@@ -25,6 +25,10 @@ const SAMPLED_RANGES: usize = 16;
 const HUGE_TAIL_BYTES: usize = HUGE_PAGE_BYTES / 2;
 
 /// Maps a block of `bytes` at a multiple of `align`. `wants_huge` asks for huge pages or refuses them.
+///
+/// # Errors
+///
+/// The kernel's reason.
 pub fn take(os: &dyn Os, bytes: usize, align: usize, wants_huge: Option<bool>) -> Result<Large, OsError> {
     if wants_huge == Some(true)
         && let Some(large) = take_huge(os, bytes, align)
