@@ -102,6 +102,18 @@ impl Allocator {
             slab.open_run(run.start, units);
             return Some(Long { start: run.start, bytes: slab.bytes(), is_zero: run.is_zero });
         }
+        self.take_large(heap, bytes, align, wants_zero)
+    }
+
+    /// Out of line, so that a medium block does not pay for what this keeps in registers.
+    #[inline(never)]
+    fn take_large(
+        &'static self,
+        heap: &'static Heap,
+        bytes: usize,
+        align: Align,
+        wants_zero: bool,
+    ) -> Option<Long> {
         let zero_bytes = if wants_zero { bytes } else { 0 };
         let map = || self.large.allocate(self.os(), &self.counters, bytes, align.bytes(), zero_bytes);
         let mapped = map().or_else(|| self.reclaim(heap, bytes).then(map).flatten())?;

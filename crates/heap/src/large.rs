@@ -99,7 +99,9 @@ impl LargeBlocks {
         Large { backing, ..large }
     }
 
-    /// Takes a block back; false if it was struck out already, by another thread that freed it too.
+    /// Takes a block back; false if it was struck out already, by another thread that freed it too. Out of line, so that frees of
+    /// smaller blocks do not pay for it.
+    #[inline(never)]
     pub fn free(&self, os: &dyn Os, counters: &Counters, large: Large) -> bool {
         if !self.directory.strike(large) {
             return false;
