@@ -4,7 +4,6 @@
 
 use core::ptr::{self, NonNull};
 
-use mallow_units::bytes::MIB;
 use mallow_units::page::PAGE_BYTES;
 use mallow_units::size_class::MAX_INDEXED_BYTES;
 use mallow_units::{Align, SizeClass};
@@ -15,9 +14,6 @@ use crate::config::{CHUNK_BYTES, CHUNK_UNITS, MAX_RUN_BYTES, UNIT_BYTES};
 use crate::counters::Change;
 use crate::heap::Heap;
 use crate::options::Key;
-
-/// Bytes; a recycled large block above this is zeroed by the kernel instead of by hand.
-const ZERO_BY_KERNEL_BYTES: usize = 4 * MIB;
 
 impl Allocator {
     /// A block from the list of its size class; null if the list is empty or the request is not small.
@@ -31,7 +27,7 @@ impl Allocator {
         let block = match SizeClass::for_bytes(bytes) {
             Some(class) => self.allocate_class(heap, class),
             None => self
-                .allocate_long(heap, bytes, Align::BLOCK)
+                .allocate_long(heap, bytes, Align::BLOCK, false)
                 .map_or(ptr::null_mut(), |long| long.start.as_ptr()),
         };
         self.perturb_new(block, bytes);
@@ -44,9 +40,9 @@ impl Allocator {
         let class = if by_class { SizeClass::for_aligned(bytes, align.bytes()) } else { None };
         let block = match class {
             Some(class) => self.allocate_class(heap, class),
-            None => {
-                self.allocate_long(heap, bytes, align).map_or(ptr::null_mut(), |long| long.start.as_ptr())
-            }
+            None => self
+                .allocate_long(heap, bytes, align, false)
+                .map_or(ptr::null_mut(), |long| long.start.as_ptr()),
         };
         self.perturb_new(block, bytes);
         block
@@ -76,9 +72,15 @@ impl Allocator {
         heap.pop(class).cast()
     }
 
-    fn allocate_long(&'static self, heap: &'static Heap, bytes: usize, align: Align) -> Option<Long> {
+    fn allocate_long(
+        &'static self,
+        heap: &'static Heap,
+        bytes: usize,
+        align: Align,
+        wants_zero: bool,
+    ) -> Option<Long> {
         self.pass_by(heap);
-        let long = self.take_long(heap, bytes, align)?;
+        let long = self.take_long(heap, bytes, align, wants_zero)?;
         heap.note_change(Change { allocations: 1, allocated_bytes: long.bytes, ..Change::default() });
         if long.bytes > MAX_RUN_BYTES {
             self.settle(heap);
@@ -86,7 +88,13 @@ impl Allocator {
         Some(long)
     }
 
-    fn take_long(&'static self, heap: &'static Heap, bytes: usize, align: Align) -> Option<Long> {
+    fn take_long(
+        &'static self,
+        heap: &'static Heap,
+        bytes: usize,
+        align: Align,
+        wants_zero: bool,
+    ) -> Option<Long> {
         if bytes as u64 <= self.options.get(Key::MmapThreshold) && align.bytes() <= CHUNK_BYTES / 2 {
             let units = u32::try_from(bytes.div_ceil(UNIT_BYTES).max(1)).ok()?;
             let (slab, run) =
@@ -94,34 +102,31 @@ impl Allocator {
             slab.open_run(run.start, units);
             return Some(Long { start: run.start, bytes: slab.bytes(), is_zero: run.is_zero });
         }
-        let map = || self.large.allocate(self.os(), &self.counters, bytes, align.bytes());
+        self.take_large(heap, bytes, align, wants_zero)
+    }
+
+    /// Out of line, so that a medium block does not pay for what this keeps in registers.
+    #[inline(never)]
+    fn take_large(
+        &'static self,
+        heap: &'static Heap,
+        bytes: usize,
+        align: Align,
+        wants_zero: bool,
+    ) -> Option<Long> {
+        let zero_bytes = if wants_zero { bytes } else { 0 };
+        let map = || self.large.allocate(self.os(), &self.counters, bytes, align.bytes(), zero_bytes);
         let mapped = map().or_else(|| self.reclaim(heap, bytes).then(map).flatten())?;
-        Some(Long { start: mapped.start, bytes: mapped.bytes, is_zero: mapped.is_zero })
+        Some(Long { start: mapped.start, bytes: mapped.bytes, is_zero: wants_zero })
     }
 
     fn allocate_long_zeroed(&'static self, heap: &'static Heap, bytes: usize) -> *mut u8 {
-        let Some(long) = self.allocate_long(heap, bytes, Align::BLOCK) else { return ptr::null_mut() };
-        let start = long.start.as_ptr();
-        if long.is_zero {
-            return start;
+        let Some(long) = self.allocate_long(heap, bytes, Align::BLOCK, true) else { return ptr::null_mut() };
+        if !long.is_zero {
+            // SAFETY: the block is ours until we return it, and at least `bytes` long.
+            unsafe { long.start.write_bytes(0, bytes) };
         }
-        let pages = bytes & !(PAGE_BYTES - 1);
-        let by_kernel = bytes >= ZERO_BY_KERNEL_BYTES && self.drop_contents(long.start, pages);
-        let done = if by_kernel { pages } else { 0 };
-        // SAFETY: `done` is inside the block.
-        let rest = unsafe { start.add(done) };
-        // SAFETY: the block is ours until we return it, and at least `bytes` long.
-        unsafe { rest.write_bytes(0, bytes - done) };
-        start
-    }
-
-    /// Makes whole pages of a block zero by giving them to the kernel; false if it refuses.
-    fn drop_contents(&self, start: NonNull<u8>, bytes: usize) -> bool {
-        // SAFETY: pages of a block that is ours until we return it.
-        let dropped = unsafe { self.os().decommit(start, bytes) }.is_ok();
-        // SAFETY: as above.
-        unsafe { self.os().reuse(start, bytes) };
-        dropped
+        long.start.as_ptr()
     }
 }
 

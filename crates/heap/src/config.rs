@@ -99,6 +99,10 @@ pub const SPARSE_FROM_SLABS: usize = 1024;
 
 /// Freed large mappings kept for reuse.
 pub const LARGE_CACHE_SLOTS: usize = 128;
+/// Bytes in a huge page.
+pub const HUGE_PAGE_BYTES: usize = 2 * MIB;
+/// Bytes; large blocks from this on may get huge pages.
+pub const HUGE_BLOCK_BYTES: usize = 2 * MIB;
 /// Bytes; freed large mappings kept in all, at least.
 pub const LARGE_CACHE_FLOOR_BYTES: usize = 8 * MIB;
 

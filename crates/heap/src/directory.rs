@@ -14,6 +14,7 @@ use mallow_units::bytes::MIB;
 use mallow_units::page::PAGE_BYTES;
 use mallow_units::word::to_usize;
 
+use crate::backing::Backing;
 use crate::region::Region;
 
 /// Bytes; the step of the directory and the least address space that a large block takes.
@@ -29,7 +30,7 @@ const _: () = assert!(GRANULE_BYTES * LEAF_ENTRIES * ROOT_ENTRIES == 1 << 47);
 struct Entry {
     /// Address of the first byte of a large block; or of a region's metadata, plus one; or 0.
     start: AtomicU64,
-    /// Bytes mapped for the large block.
+    /// Bytes mapped for the large block, whole pages; and its backing, in the bits below.
     bytes: AtomicU64,
 }
 
@@ -56,6 +57,20 @@ pub struct Large {
     pub start: usize,
     /// Bytes mapped, all usable.
     pub bytes: usize,
+    /// What is known of its pages.
+    pub backing: Backing,
+}
+
+impl Large {
+    /// Where it begins, for those who own it.
+    pub fn pointer(self) -> NonNull<u8> {
+        NonNull::new(core::ptr::with_exposed_provenance_mut(self.start)).unwrap_or(NonNull::dangling())
+    }
+
+    fn from_words(start: u64, bytes: u64) -> Self {
+        let backing = Backing::from_bits(bytes);
+        Self { start: to_usize(start), bytes: to_usize(bytes) & !(PAGE_BYTES - 1), backing }
+    }
 }
 
 impl Directory {
@@ -88,7 +103,7 @@ impl Directory {
     pub fn enter_large(&self, large: Large) {
         if let Some(entry) = self.entry_or_spare(large.start) {
             // ORDERING: `start` is stored last, with Release: who finds it sees `bytes`.
-            entry.bytes.store(large.bytes as u64, Ordering::Relaxed);
+            entry.bytes.store(large.bytes as u64 | large.backing.bits(), Ordering::Relaxed);
             entry.start.store(large.start as u64, Ordering::Release);
         }
     }
@@ -124,7 +139,7 @@ impl Directory {
             // SAFETY: entered by `enter_region` from a reference that lives for ever.
             return Some(Owner::Region(unsafe { region.as_ref() }));
         }
-        let large = Large { start: to_usize(start), bytes: to_usize(entry.bytes.load(Ordering::Relaxed)) };
+        let large = Large::from_words(start, entry.bytes.load(Ordering::Relaxed));
         (start != 0 && large.start == address).then_some(Owner::Large(large))
     }
 
@@ -132,9 +147,10 @@ impl Directory {
     pub fn find_around(&self, address: usize, granules: usize) -> Option<Large> {
         (0..granules).find_map(|step| {
             let entry = self.entry(address.checked_sub(step * GRANULE_BYTES)?)?;
-            let start = to_usize(entry.start.load(Ordering::Acquire));
-            let large = Large { start, bytes: to_usize(entry.bytes.load(Ordering::Relaxed)) };
-            let inside = start != 0 && start & 1 == 0 && address >= start && address - start < large.bytes;
+            let start = entry.start.load(Ordering::Acquire);
+            let large = Large::from_words(start, entry.bytes.load(Ordering::Relaxed));
+            let begins = start != 0 && start & 1 == 0 && address >= large.start;
+            let inside = begins && address - large.start < large.bytes;
             inside.then_some(large)
         })
     }

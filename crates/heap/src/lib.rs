@@ -20,17 +20,22 @@
 
 mod allocate;
 pub mod allocator;
+pub mod backing;
 pub mod bin;
 pub mod block;
 mod check;
 pub mod chunk;
+pub mod clearing;
 pub mod config;
 pub mod counters;
+pub mod density;
 pub mod directory;
 mod free;
 pub mod heap;
 mod idle;
 pub mod large;
+pub mod large_cache;
+pub mod mapping;
 pub mod misuse;
 pub mod options;
 mod outstanding;

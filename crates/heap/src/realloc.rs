@@ -1,7 +1,8 @@
 //! Resizing a block: in place, by moving pages, or by copying.
 //!
 //! Called by `process`. A block stays where it is while the new size needs the same size class, or is at least half of
-//! what it has. A large block is remapped by the kernel, which moves page table entries instead of bytes.
+//! what it has. A large block is remapped by the kernel, which moves page table entries instead of bytes; where the kernel refuses,
+//! it is copied too.
 
 use core::ptr;
 
@@ -57,13 +58,14 @@ impl Allocator {
             // SAFETY: a live large block that the caller lets go of if it moves (1).
             let resize = || unsafe { self.large.resize(self.os(), &self.counters, large, bytes) };
             let resized = resize().or_else(|| self.reclaim(heap, bytes).then(resize).flatten());
-            let Some(now) = resized else { return Ok(ptr::null_mut()) };
-            heap.note_change(Change {
-                allocated_bytes: now.bytes,
-                freed_bytes: large.bytes,
-                ..Change::default()
-            });
-            return Ok(ptr::with_exposed_provenance_mut(now.start));
+            if let Some(now) = resized {
+                heap.note_change(Change {
+                    allocated_bytes: now.bytes,
+                    freed_bytes: large.bytes,
+                    ..Change::default()
+                });
+                return Ok(ptr::with_exposed_provenance_mut(now.start));
+            }
         }
         let new = self.allocate(heap, bytes);
         if new.is_null() {

@@ -119,7 +119,7 @@ impl Allocator {
             // ORDERING: Release: who finds the region finds it written.
             self.first_region.store(ptr::from_ref(region).expose_provenance() as u64, Ordering::Release);
         } else {
-            let _large = self.large.cache.lock();
+            let _large = self.large.state.lock();
             self.large.directory.enter_region(self.os(), region, bytes).ok()?;
         }
         Some(region)

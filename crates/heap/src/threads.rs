@@ -49,7 +49,7 @@ impl Allocator {
     pub fn prepare_fork(&'static self) {
         self.registry.nursery_lock().lock_for_fork();
         self.page_heap_lock().lock_for_fork();
-        self.large.cache.lock_for_fork();
+        self.large.state.lock_for_fork();
     }
 
     /// Lets go of all locks, in the parent.
@@ -59,7 +59,7 @@ impl Allocator {
     /// 1. This thread called [`Allocator::prepare_fork`] and has not let go since.
     pub unsafe fn after_fork_in_parent(&'static self) {
         // SAFETY: taken by `prepare_fork` (1).
-        unsafe { self.large.cache.unlock_after_fork() };
+        unsafe { self.large.state.unlock_after_fork() };
         // SAFETY: as above.
         unsafe { self.page_heap_lock().unlock_after_fork() };
         // SAFETY: as above.

@@ -6,6 +6,7 @@ extern crate alloc;
 
 use alloc::collections::BTreeMap;
 
+use mallow_heap::backing::Backing;
 use mallow_heap::config::CHUNK_BYTES;
 use mallow_heap::directory::{Directory, GRANULE_BYTES, Large, Owner};
 use mallow_heap::region::Region;
@@ -42,14 +43,14 @@ proptest! {
         for (granule, offset, step) in steps {
             match (step, model.get(&granule).copied()) {
                 (Step::Enter { pages }, None) => {
-                    let large = Large { start: granule + offset, bytes: pages * PAGE_BYTES };
+                    let large = Large { start: granule + offset, bytes: pages * PAGE_BYTES, backing: Backing::from_bits(pages as u64) };
                     directory.prepare(&SIM).expect("nothing is refused");
                     directory.enter_large(large);
                     model.insert(granule, large);
                 }
                 (Step::Enter { .. }, Some(_)) => {}
                 (Step::Strike, known) => {
-                    let large = known.unwrap_or(Large { start: granule + offset, bytes: PAGE_BYTES });
+                    let large = known.unwrap_or(Large { start: granule + offset, bytes: PAGE_BYTES, backing: Backing::default() });
                     prop_assert_eq!(directory.strike(large), known.is_some());
                     prop_assert!(!directory.strike(large), "struck twice");
                     model.remove(&granule);

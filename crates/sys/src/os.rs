@@ -13,6 +13,8 @@ pub struct OsError(pub i32);
 impl OsError {
     /// Out of memory, address space, or mappings.
     pub const NO_MEMORY: Self = Self(12);
+    /// No such memory; to `mremap`, also a span that is more than one mapping.
+    pub const BAD_ADDRESS: Self = Self(14);
 }
 
 impl fmt::Display for OsError {
@@ -102,7 +104,8 @@ pub unsafe trait Os: Sync {
     ///
     /// # Safety
     ///
-    /// 1. The span is exactly one mapping made by [`Os::map`], possibly resized since.
+    /// 1. The span is made up of mappings made by [`Os::map`], or parts of them, possibly resized since. The kernel refuses with
+    ///    [`OsError::BAD_ADDRESS`] if it cannot see them as one.
     /// 2. If it may move, no pointer into it is used afterwards.
     unsafe fn remap(
         &self,
@@ -111,6 +114,44 @@ pub unsafe trait Os: Sync {
         new_bytes: usize,
         may_move: bool,
     ) -> Result<NonNull<u8>, OsError>;
+
+    /// Moves a mapping made by [`Os::map`] into reserved address space and resizes it; contents move with it.
+    ///
+    /// New bytes read as zero. Advice that was given for the whole mapping holds for the new bytes too.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's reason; the mapping is then unchanged, and `room` is to be forgotten: part of it may belong to somebody else.
+    ///
+    /// # Safety
+    ///
+    /// 1. The span is as for [`Os::remap`], and no pointer into it is used afterwards.
+    /// 2. `room` was reserved by this `Os` for `new_bytes`, and nobody else knows of it.
+    unsafe fn remap_to(
+        &self,
+        start: NonNull<u8>,
+        old_bytes: usize,
+        new_bytes: usize,
+        room: NonNull<u8>,
+    ) -> Result<(), OsError>;
+
+    /// How many pages of a span are resident; `None` if that is not known. Looks at 2 MiB at most.
+    fn resident_pages(&self, _start: NonNull<u8>, _bytes: usize) -> Option<usize> {
+        None
+    }
+
+    /// Calls `visit` with the spans of pages, in order, that may hold something other than zeros, resident or swapped out, until it
+    /// answers false or there are no more. `None`, at any time, if that is not known: any page may then hold something.
+    ///
+    /// Nobody else writes to the span in the meantime.
+    fn visit_contents(
+        &self,
+        _start: NonNull<u8>,
+        _bytes: usize,
+        _visit: &mut dyn FnMut(NonNull<u8>, usize) -> bool,
+    ) -> Option<()> {
+        None
+    }
 
     /// Who gets huge pages.
     fn huge_pages(&self) -> HugePages {

@@ -13,15 +13,19 @@ use core::ops::Range;
 use core::ptr::NonNull;
 
 use mallow_ds::sync::{AtomicU64, Ordering};
+use mallow_units::page::PAGE_BYTES;
 
 use crate::linux::{LINUX, call};
 use crate::lock::{Guard, Lock};
-use crate::os::{Os, OsError};
+use crate::os::{HugePages, Os, OsError};
 
 /// A simulated operating system.
 #[derive(Debug)]
 pub struct Sim {
     address_space_bytes: usize,
+    huge_pages: HugePages,
+    /// Bytes for which huge pages were asked for.
+    advised_bytes: AtomicU64,
     now_ms: AtomicU64,
     kernel: Lock<Calls>,
 }
@@ -37,7 +41,23 @@ impl Sim {
     /// A system that refuses nothing and claims a limit of `address_space_bytes`.
     pub const fn new(address_space_bytes: usize) -> Self {
         let calls = Calls { count: 0, refused: 0..0 };
-        Self { address_space_bytes, now_ms: AtomicU64::new(0), kernel: Lock::new(calls) }
+        Self {
+            address_space_bytes,
+            huge_pages: HugePages::Never,
+            advised_bytes: AtomicU64::new(0),
+            now_ms: AtomicU64::new(0),
+            kernel: Lock::new(calls),
+        }
+    }
+
+    /// The same, with huge pages for those.
+    pub const fn with_huge_pages(self, huge_pages: HugePages) -> Self {
+        Self { huge_pages, ..self }
+    }
+
+    /// Bytes for which huge pages were asked for so far. Nobody gets them.
+    pub fn advised_bytes(&self) -> u64 {
+        self.advised_bytes.load(Ordering::Relaxed)
     }
 
     /// Moves the clock on.
@@ -120,15 +140,65 @@ unsafe impl Os for Sim {
     ) -> Result<NonNull<u8>, OsError> {
         let _turn = self.admit()?;
         if !may_move {
+            // Something always lies behind it.
+            let grows = new_bytes > old_bytes;
             // SAFETY: the caller's promise, passed on.
-            return unsafe { LINUX.remap(start, old_bytes, new_bytes, false) };
+            let cut = || unsafe { LINUX.remap(start, old_bytes, new_bytes, false) };
+            return if grows { Err(OsError::NO_MEMORY) } else { cut() };
         }
-        let moved = LINUX.map(new_bytes, mallow_units::page::PAGE_BYTES)?;
+        let moved = LINUX.map(new_bytes, PAGE_BYTES)?;
         // SAFETY: two mappings, both at least this long, of which one was made just now.
         unsafe { moved.copy_from_nonoverlapping(start, old_bytes.min(new_bytes)) };
         // SAFETY: exactly one mapping (1), and its old place is not used afterwards (2).
         unsafe { LINUX.release(start, old_bytes) };
         Ok(moved)
+    }
+
+    unsafe fn remap_to(
+        &self,
+        start: NonNull<u8>,
+        old_bytes: usize,
+        new_bytes: usize,
+        room: NonNull<u8>,
+    ) -> Result<(), OsError> {
+        let _turn = self.admit()?;
+        // SAFETY: the caller's promise, passed on.
+        unsafe { LINUX.remap_to(start, old_bytes, new_bytes, room) }
+    }
+
+    fn resident_pages(&self, start: NonNull<u8>, bytes: usize) -> Option<usize> {
+        let _turn = self.admit().ok()?;
+        LINUX.resident_pages(start, bytes)
+    }
+
+    fn visit_contents(
+        &self,
+        start: NonNull<u8>,
+        bytes: usize,
+        visit: &mut dyn FnMut(NonNull<u8>, usize) -> bool,
+    ) -> Option<()> {
+        let turn = self.admit().ok()?;
+        drop(turn);
+        for at in (0..bytes).step_by(PAGE_BYTES) {
+            // SAFETY: inside the span.
+            let page = unsafe { start.byte_add(at) };
+            // SAFETY: committed, a whole page, and written by nobody in the meantime.
+            let contents = unsafe { page.cast::<[u8; PAGE_BYTES]>().as_ref() };
+            if contents.iter().any(|byte| *byte != 0) && !visit(page, PAGE_BYTES) {
+                break;
+            }
+        }
+        Some(())
+    }
+
+    fn huge_pages(&self) -> HugePages {
+        self.huge_pages
+    }
+
+    unsafe fn advise_huge(&self, _start: NonNull<u8>, bytes: usize, wanted: bool) {
+        if wanted {
+            self.advised_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
     }
 
     fn address_space_limit(&self) -> Option<usize> {

@@ -17,7 +17,9 @@ pub mod number {
     pub const MPROTECT: usize = 10;
     pub const MUNMAP: usize = 11;
     pub const SIGPROCMASK: usize = 14;
+    pub const IOCTL: usize = 16;
     pub const MREMAP: usize = 25;
+    pub const MINCORE: usize = 27;
     pub const MADVISE: usize = 28;
     pub const GETPID: usize = 39;
     pub const GETRLIMIT: usize = 97;

@@ -5,6 +5,8 @@
 use core::ffi::CStr;
 use core::ptr::NonNull;
 
+use mallow_units::page::PAGE_BYTES;
+
 use crate::cpu::{number, syscall};
 use crate::os::OsError;
 
@@ -25,6 +27,7 @@ const MADV_DONTNEED: usize = 4;
 const MADV_HUGEPAGE: usize = 14;
 const MADV_NOHUGEPAGE: usize = 15;
 const MREMAP_MAYMOVE: usize = 1;
+const MREMAP_FIXED: usize = 2;
 const O_RDWR_CLOEXEC: usize = 0o2_000_002;
 const O_RDONLY_CLOEXEC: usize = 0o2_000_000;
 const CLOCK_MONOTONIC_COARSE: usize = 6;
@@ -192,6 +195,67 @@ pub unsafe fn remap(
     let flags = if may_move { MREMAP_MAYMOVE } else { 0 };
     // SAFETY: by (1).
     pointer(unsafe { syscall(number::MREMAP, [start.addr().get(), old_bytes, new_bytes, flags, 0, 0]) })
+}
+
+/// Moves a mapping to `room`, and resizes it.
+///
+/// # Errors
+///
+/// The kernel's reason; the mapping is then as it was, but `room` may be gone.
+///
+/// # Safety
+///
+/// 1. The span is one private anonymous mapping of ours, and old pointers are not used afterwards.
+/// 2. `room` is mapped by us for `new_bytes`, apart from the span, and nothing uses it.
+///
+/// # Source
+///
+/// `mremap(2)`, `MREMAP_FIXED`.
+pub unsafe fn remap_to(
+    start: NonNull<u8>,
+    old_bytes: usize,
+    new_bytes: usize,
+    room: NonNull<u8>,
+) -> Result<NonNull<u8>, OsError> {
+    let flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+    let arguments = [start.addr().get(), old_bytes, new_bytes, flags, room.addr().get(), 0];
+    // SAFETY: by (1) and (2).
+    pointer(unsafe { syscall(number::MREMAP, arguments) })
+}
+
+/// Writes for each page of a span whether it is resident, in the lowest bit of a byte of `pages`, which has one for each.
+///
+/// # Errors
+///
+/// The kernel's reason.
+///
+/// # Source
+///
+/// `mincore(2)`.
+pub fn resident(start: NonNull<u8>, bytes: usize, pages: &mut [u8]) -> Result<(), OsError> {
+    let bytes = bytes.min(pages.len() * PAGE_BYTES);
+    let arguments = [start.addr().get(), bytes, pages.as_mut_ptr().expose_provenance(), 0, 0, 0];
+    // SAFETY: writes one byte per page, and there is one for each.
+    result(unsafe { syscall(number::MINCORE, arguments) }).map(drop)
+}
+
+/// Asks a device or a special file; `argument` is both question and answer. Returns what the call returns.
+///
+/// # Errors
+///
+/// The kernel's reason, `ENOTTY` if the file knows no such request.
+///
+/// # Safety
+///
+/// 1. The request reads and writes an argument of this type, and no other memory than it names and the caller gives.
+///
+/// # Source
+///
+/// `ioctl(2)`.
+pub unsafe fn ask_file<T>(fd: usize, request: usize, argument: &mut T) -> Result<usize, OsError> {
+    let argument = core::ptr::from_mut(argument).expose_provenance();
+    // SAFETY: by (1).
+    result(unsafe { syscall(number::IOCTL, [fd, request, argument, 0, 0, 0]) })
 }
 
 /// Whether the eight bytes at `address` can be read.

@@ -1,6 +1,7 @@
 //! Linux: [`Os`] by `mmap` and its family, and the little else that the library asks of the kernel.
 
 pub mod call;
+pub mod page_map;
 
 use core::ptr::NonNull;
 
@@ -13,6 +14,9 @@ pub struct Linux;
 
 /// The one value of [`Linux`], for `&'static dyn Os`.
 pub static LINUX: Linux = Linux;
+
+/// Pages that one question after residency is about: 2 MiB.
+const RESIDENT_STEP_PAGES: usize = 512;
 
 /// Maps with more room than asked, and cuts the ends off, if the kernel's own choice is not aligned.
 fn map_aligned(bytes: usize, align: usize, protection: Protection) -> Result<NonNull<u8>, OsError> {
@@ -79,6 +83,32 @@ unsafe impl Os for Linux {
     ) -> Result<NonNull<u8>, OsError> {
         // SAFETY: exactly one of our mappings (1), and pointers into it are not used afterwards (2).
         unsafe { call::remap(start, old_bytes, new_bytes, may_move) }
+    }
+
+    unsafe fn remap_to(
+        &self,
+        start: NonNull<u8>,
+        old_bytes: usize,
+        new_bytes: usize,
+        room: NonNull<u8>,
+    ) -> Result<(), OsError> {
+        // SAFETY: exactly one of our mappings (1), and address space of ours that nobody knows of (2).
+        unsafe { call::remap_to(start, old_bytes, new_bytes, room) }.map(drop)
+    }
+
+    fn resident_pages(&self, start: NonNull<u8>, bytes: usize) -> Option<usize> {
+        let mut pages = [0; RESIDENT_STEP_PAGES];
+        call::resident(start, bytes, &mut pages).ok()?;
+        Some(pages.iter().filter(|page| **page & 1 == 1).count())
+    }
+
+    fn visit_contents(
+        &self,
+        start: NonNull<u8>,
+        bytes: usize,
+        visit: &mut dyn FnMut(NonNull<u8>, usize) -> bool,
+    ) -> Option<()> {
+        page_map::visit_contents(start, bytes, visit)
     }
 
     fn huge_pages(&self) -> HugePages {
