@@ -30,9 +30,14 @@ impl Allocator {
     pub fn allocate(&'static self, heap: &'static Heap, bytes: usize) -> *mut u8 {
         let block = match SizeClass::for_bytes(bytes) {
             Some(class) => self.allocate_class(heap, class),
-            None => self
-                .allocate_long(heap, bytes, Align::BLOCK)
-                .map_or(ptr::null_mut(), |long| long.start.as_ptr()),
+            None => {
+                let kept = self.allocate_kept(heap, bytes);
+                if !kept.is_null() {
+                    return kept;
+                }
+                self.allocate_long(heap, bytes, Align::BLOCK)
+                    .map_or(ptr::null_mut(), |long| long.start.as_ptr())
+            }
         };
         self.perturb_new(block, bytes);
         block
@@ -91,7 +96,7 @@ impl Allocator {
             let units = u32::try_from(bytes.div_ceil(UNIT_BYTES).max(1)).ok()?;
             let (slab, run) =
                 self.take_run(heap, Wish { units, align_units: run_align(align), end: End::High })?;
-            slab.open_run(run.start, units);
+            slab.open_run(run.start, run.units);
             return Some(Long { start: run.start, bytes: slab.bytes(), is_zero: run.is_zero });
         }
         let map = || self.large.allocate(self.os(), &self.counters, bytes, align.bytes());

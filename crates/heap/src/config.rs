@@ -82,6 +82,8 @@ pub const SCAN_SHARE: usize = 8;
 /// A tick looks at this many slabs at least.
 pub const SCAN_FLOOR: usize = 64;
 
+/// Of so many requests for medium blocks that can be served from the runs that the thread keeps, one looks at the clock.
+pub const CLOCK_PERIOD: u32 = 8;
 /// Runs that a thread keeps at most.
 pub const RUN_CACHE_SLOTS: usize = 16;
 /// Bytes in runs that a thread keeps: at least the first may always be kept, and the second if there are few threads.

@@ -31,6 +31,7 @@ mod free;
 pub mod heap;
 mod idle;
 pub mod large;
+mod medium;
 pub mod misuse;
 pub mod options;
 mod outstanding;

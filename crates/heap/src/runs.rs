@@ -14,7 +14,7 @@ use crate::heap::Heap;
 use crate::page_heap::{self, Run};
 use crate::region::{self, Region};
 use crate::run_cache;
-use crate::slab::Slab;
+use crate::slab::{Kind, Slab};
 
 impl Allocator {
     /// Takes units from those that `heap` has kept, or from the page heap, and enters them in the page map: for a slab of
@@ -25,7 +25,9 @@ impl Allocator {
             && let Some(slab) = self.take_kept_run(heap, wish.units)
         {
             let region = self.region_of(slab.start())?;
-            enter(region, slab, slab.start(), wish.units, heap_id);
+            // Runs that are kept have the entries of a medium block, but for the first.
+            let changed_units = if heap_id == 0 { 1 } else { wish.units };
+            enter(region, slab, slab.start(), changed_units, heap_id);
             return Some((slab, Run { start: slab.pointer(0), units: wish.units, is_zero: false }));
         }
         let run = self.try_take_run(wish).or_else(|| {
@@ -44,7 +46,7 @@ impl Allocator {
 
     fn take_kept_run(&self, heap: &Heap, units: u32) -> Option<&'static Slab> {
         let _busy = heap.enter();
-        heap.runs.take(units)
+        heap.runs.take(units as usize)
     }
 
     fn try_take_run(&'static self, wish: Wish) -> Option<Run> {
@@ -73,24 +75,33 @@ impl Allocator {
         if region.entry(unit).swap(0, Ordering::Relaxed) == 0 {
             return false;
         }
-        for unit in unit + 1..unit + slab.units() as usize {
-            region.entry(unit).store(0, Ordering::Relaxed);
-        }
+        let was_slab = slab.kind() == Kind::Slab;
         slab.close(self.os());
-        if heap.id() == 0 {
+        self.set_run_budget(heap);
+        if !heap.runs.may_keep(slab.units()) {
             self.give_back(slab);
             return true;
         }
-        let budget = run_cache::budget(self.counters.run_bytes(), self.heap_count());
         let _busy = heap.enter();
-        let fits = slab.bytes() <= budget;
-        while fits && let Some(oldest) = heap.runs.surplus(slab.bytes(), budget) {
+        while let Some(oldest) = heap.runs.surplus(slab.units()) {
             self.give_back(oldest);
         }
-        if !heap.runs.keep(slab, budget) {
-            self.give_back(slab);
+        if was_slab {
+            // No free of the heap that owned the slab may take these units for its own any more.
+            for unit in unit + 1..unit + slab.units() as usize {
+                region.entry(unit).store(entry_for(slab, 0), Ordering::Relaxed);
+            }
         }
+        slab.keep_run();
+        heap.runs.keep(slab);
         true
+    }
+
+    /// Says how much `heap` may keep, for what is in use now. A heap that belongs to no thread keeps nothing.
+    pub(crate) fn set_run_budget(&self, heap: &Heap) {
+        if heap.id() != 0 {
+            heap.runs.set_budget(run_cache::budget(self.counters.run_bytes(), self.heap_count()));
+        }
     }
 
     /// Gives all runs that `heap` keeps back to the page heap.
@@ -100,10 +111,14 @@ impl Allocator {
         }
     }
 
-    /// Gives the units of a closed slab or run back to the page heap.
+    /// Gives the units of a slab or run whose first page map entry is gone back to the page heap.
     fn give_back(&'static self, slab: &'static Slab) {
         let Some(region) = self.region_of(slab.start()) else { return };
         let unit = region.unit_at(slab.start());
+        for unit in unit + 1..unit + slab.units() as usize {
+            region.entry(unit).store(0, Ordering::Relaxed);
+        }
+        slab.close(self.os());
         let first = u32::try_from(unit % CHUNK_UNITS as usize).unwrap_or(0);
         self.page_heap().give_back(self.os(), &self.counters, region.chunk_of(unit), first, slab.units());
     }
@@ -134,9 +149,14 @@ impl Allocator {
     }
 }
 
+/// The page map entry of the units of `slab`: a slab of the heap of that id, or a medium block if it is 0.
+pub(crate) fn entry_for(slab: &'static Slab, heap_id: u16) -> u64 {
+    region::letter_of(slab) << OWNER_BITS | u64::from(heap_id)
+}
+
 /// Enters `units` units from `address` in the page map.
 fn enter(region: &Region, slab: &'static Slab, address: usize, units: u32, heap_id: u16) {
-    let entry = region::letter_of(slab) << OWNER_BITS | u64::from(heap_id);
+    let entry = entry_for(slab, heap_id);
     let unit = region.unit_at(address);
     for unit in unit..unit + units as usize {
         // ORDERING: who looks an address up got it from us, directly or through other threads.
