@@ -6,7 +6,7 @@ use core::ptr::{self, NonNull};
 
 use mallow_units::bytes::MIB;
 use mallow_units::page::PAGE_BYTES;
-use mallow_units::size_class::MAX_INDEXED_BYTES;
+use mallow_units::size_class::{MAX_CLASS_BYTES, MAX_INDEXED_BYTES};
 use mallow_units::{Align, SizeClass};
 
 use crate::allocator::Allocator;
@@ -28,16 +28,22 @@ impl Allocator {
 
     /// A block of at least `bytes`, aligned to 16; null if there is no memory. The caller owns `heap`.
     pub fn allocate(&'static self, heap: &'static Heap, bytes: usize) -> *mut u8 {
+        if bytes > MAX_CLASS_BYTES {
+            let kept = self.allocate_kept(heap.window(), heap, bytes);
+            if !kept.is_null() {
+                return kept;
+            }
+        }
+        self.allocate_anew(heap, bytes)
+    }
+
+    /// As [`Allocator::allocate`], but not from the runs that `heap` keeps, if that is all there is to do.
+    pub(crate) fn allocate_anew(&'static self, heap: &'static Heap, bytes: usize) -> *mut u8 {
         let block = match SizeClass::for_bytes(bytes) {
             Some(class) => self.allocate_class(heap, class),
-            None => {
-                let kept = self.allocate_kept(heap, bytes);
-                if !kept.is_null() {
-                    return kept;
-                }
-                self.allocate_long(heap, bytes, Align::BLOCK)
-                    .map_or(ptr::null_mut(), |long| long.start.as_ptr())
-            }
+            None => self
+                .allocate_long(heap, bytes, Align::BLOCK)
+                .map_or(ptr::null_mut(), |long| long.start.as_ptr()),
         };
         self.perturb_new(block, bytes);
         block

@@ -55,6 +55,9 @@ impl Allocator {
         if unsafe { self.free_fast(heap.window(), || heap, pointer) } {
             return Ok(());
         }
+        if self.keep_block(heap.window(), heap, pointer.addr()) {
+            return Ok(());
+        }
         // SAFETY: as above.
         unsafe { self.free_slow(heap, pointer) }
     }
@@ -79,9 +82,6 @@ impl Allocator {
             return Ok(());
         }
         if pointer.is_null() {
-            return Ok(());
-        }
-        if self.keep_block(heap, address) {
             return Ok(());
         }
         match self.place_of(address) {

@@ -11,7 +11,7 @@ use core::ptr;
 
 use mallow_ds::sync::{AtomicU64, Ordering};
 
-use crate::allocator::{self, Allocator};
+use crate::allocator::Allocator;
 use crate::config::{CLOCK_PERIOD, UNIT_BYTES};
 use crate::counters::Change;
 use crate::free::freed;
@@ -19,19 +19,21 @@ use crate::heap::Heap;
 use crate::misuse::{self, Pointer};
 use crate::runs;
 use crate::slab::{Kind, Slab};
-use crate::window;
+use crate::window::{self, View};
 
 impl Allocator {
-    /// A medium block of at least `bytes` from the runs that `heap` keeps; null if it has none of that length, or if it is time to
+    /// A block of at least `bytes`, more than a size class has, from the runs that `heap` keeps; null if it has none of that length, or if it is time to
     /// look at the clock, as a thread that needs nothing else must do now and then, too.
-    pub(crate) fn allocate_kept(&self, heap: &Heap, bytes: usize) -> *mut u8 {
+    #[inline(always)]
+    pub(crate) fn allocate_kept(&self, view: impl View, heap: &Heap, bytes: usize) -> *mut u8 {
         let requests = heap.pace.refills_since_tick.get().wrapping_add(1);
         if requests.is_multiple_of(CLOCK_PERIOD) || self.is_slow_mode() {
             return ptr::null_mut();
         }
         let _busy = heap.enter();
         let Some(run) = heap.runs.take(bytes.div_ceil(UNIT_BYTES)) else { return ptr::null_mut() };
-        let Some(entry) = self.first_entry(heap, run) else { return ptr::null_mut() };
+        let entry = window::place_of_entry(view, run.start()).or_else(|| self.entry_of(run.start()));
+        let Some(entry) = entry else { return ptr::null_mut() };
         run.reopen_run();
         // ORDERING: who looks the block up got it from us, directly or through other threads.
         entry.store(runs::entry_for(run, 0), Ordering::Relaxed);
@@ -40,19 +42,19 @@ impl Allocator {
         run.pointer(0).as_ptr()
     }
 
-    /// The page map entry of the first unit of `run`.
-    fn first_entry(&self, heap: &Heap, run: &Slab) -> Option<&'static AtomicU64> {
-        let address = run.start();
-        window::place_of_entry(heap.window(), address).or_else(|| {
-            let region = self.region_of(address)?;
-            Some(region.entry(region.unit_at(address)))
-        })
+    /// The page map entry of the unit at `address`, in whatever region.
+    #[cold]
+    #[inline(never)]
+    fn entry_of(&self, address: usize) -> Option<&'static AtomicU64> {
+        let region = self.region_of(address)?;
+        Some(region.entry(region.unit_at(address)))
     }
 
     /// Frees the medium block at `address` if `heap` has room to keep its run; returns whether it did.
-    pub(crate) fn keep_block(&self, heap: &Heap, address: usize) -> bool {
-        let Some(entry) = window::place_of_entry(heap.window(), address) else { return false };
-        let Some(run) = allocator::slab_in(entry.load(Ordering::Relaxed)) else { return false };
+    #[inline(always)]
+    pub(crate) fn keep_block(&self, view: impl View, heap: &Heap, address: usize) -> bool {
+        let Some(entry) = window::place_of_entry(view, address) else { return false };
+        let Some(run) = runs::run_in(entry.load(Ordering::Relaxed)) else { return false };
         let is_block = run.kind() == Kind::Run && run.start() == address;
         if !is_block || !heap.runs.has_room(run.units()) || self.is_slow_mode() {
             return false;

@@ -94,13 +94,23 @@ impl RunCache {
     fn remove(&self, at: usize) -> Option<&'static Slab> {
         let last = self.count.get().checked_sub(1)?;
         let gone = self.kept.get(at)?.take()?;
-        for index in at..last {
-            self.kept[index].set(self.kept[index + 1].take());
-            self.lengths[index].set(self.lengths[index + 1].get());
+        if at < last {
+            self.close_gap(at);
         }
         self.count.set(last);
         self.units.set(self.units.get() - gone.units());
         Some(gone)
+    }
+
+    /// Moves what is newer than place `at` one place towards the oldest.
+    #[inline(never)]
+    fn close_gap(&self, at: usize) {
+        for (to, from) in self.kept.iter().zip(self.kept.iter().skip(1)).skip(at) {
+            to.set(from.take());
+        }
+        for (to, from) in self.lengths.iter().zip(self.lengths.iter().skip(1)).skip(at) {
+            to.set(from.get());
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use core::ptr;
 use mallow_ds::sync::Ordering;
 use mallow_trace::Counter;
 
-use crate::allocator::{Allocator, OWNER_BITS};
+use crate::allocator::{self, Allocator, OWNER_BITS};
 use crate::chunk::{End, Wish};
 use crate::config::{CHUNK_UNITS, RESERVATION_SHARE, UNIT_BYTES};
 use crate::heap::Heap;
@@ -152,6 +152,13 @@ impl Allocator {
 /// The page map entry of the units of `slab`: a slab of the heap of that id, or a medium block if it is 0.
 pub(crate) fn entry_for(slab: &'static Slab, heap_id: u16) -> u64 {
     region::letter_of(slab) << OWNER_BITS | u64::from(heap_id)
+}
+
+/// The run that a page map entry stands for; `None` for what is owned by a heap, and for nothing.
+#[inline(always)]
+pub(crate) fn run_in(entry: u64) -> Option<&'static Slab> {
+    let has_owner = entry & ((1 << OWNER_BITS) - 1) != 0;
+    if has_owner { None } else { allocator::slab_in(entry) }
 }
 
 /// Enters `units` units from `address` in the page map.
