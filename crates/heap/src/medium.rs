@@ -12,7 +12,7 @@ use core::ptr;
 use mallow_ds::sync::{AtomicU64, Ordering};
 
 use crate::allocator::Allocator;
-use crate::config::{CLOCK_PERIOD, UNIT_BYTES};
+use crate::config::{CLOCK_PERIOD, SPARE_SHARE, UNIT_BYTES};
 use crate::counters::Change;
 use crate::free::freed;
 use crate::heap::Heap;
@@ -31,7 +31,8 @@ impl Allocator {
             return ptr::null_mut();
         }
         let _busy = heap.enter();
-        let Some(run) = heap.runs.take(bytes.div_ceil(UNIT_BYTES)) else { return ptr::null_mut() };
+        let units = bytes.div_ceil(UNIT_BYTES);
+        let Some(run) = heap.runs.take(units, units / SPARE_SHARE) else { return ptr::null_mut() };
         let entry = window::place_of_entry(view, run.start()).or_else(|| self.entry_of(run.start()));
         let Some(entry) = entry else { return ptr::null_mut() };
         run.reopen_run();

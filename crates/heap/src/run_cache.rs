@@ -38,11 +38,11 @@ impl RunCache {
         }
     }
 
-    /// The run of exactly `units` units that was kept last.
+    /// The run of `units` units, or up to `spare` more, that was kept last.
     #[inline]
-    pub fn take(&self, units: usize) -> Option<&'static Slab> {
+    pub fn take(&self, units: usize, spare: usize) -> Option<&'static Slab> {
         let lengths = self.lengths.get(..self.count.get())?;
-        let found = lengths.iter().rposition(|length| usize::from(length.get()) == units)?;
+        let found = lengths.iter().rposition(|length| usize::from(length.get()).wrapping_sub(units) <= spare)?;
         self.was_used.set(true);
         self.remove(found)
     }
@@ -78,6 +78,16 @@ impl RunCache {
     /// The oldest run.
     pub fn take_any(&self) -> Option<&'static Slab> {
         self.remove(0)
+    }
+
+    /// Units kept.
+    pub fn units(&self) -> u32 {
+        self.units.get()
+    }
+
+    /// All that are kept.
+    pub fn runs(&self) -> impl Iterator<Item = &'static Slab> {
+        self.kept.iter().filter_map(Cell::get)
     }
 
     /// Whether nothing was taken or kept since the last call.
@@ -143,7 +153,7 @@ mod tests {
     #[test]
     fn a_cache_without_a_budget_keeps_nothing() {
         let cache = RunCache::new();
-        assert!(cache.take(1).is_none() && cache.take_any().is_none() && cache.surplus(1).is_none());
+        assert!(cache.take(1, 0).is_none() && cache.take_any().is_none() && cache.surplus(1).is_none());
         assert!(cache.is_stale() && !cache.has_room(1) && !cache.may_keep(1));
     }
 }

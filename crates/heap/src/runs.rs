@@ -9,7 +9,7 @@ use mallow_trace::Counter;
 
 use crate::allocator::{self, Allocator, OWNER_BITS};
 use crate::chunk::{End, Wish};
-use crate::config::{CHUNK_UNITS, RESERVATION_SHARE, UNIT_BYTES};
+use crate::config::{CHUNK_UNITS, RESERVATION_SHARE, SPARE_SHARE, UNIT_BYTES};
 use crate::heap::Heap;
 use crate::page_heap::{self, Run};
 use crate::region::{self, Region};
@@ -22,13 +22,13 @@ impl Allocator {
     pub(crate) fn take_run(&'static self, heap: &'static Heap, wish: Wish) -> Option<(&'static Slab, Run)> {
         let heap_id = if wish.end == End::Low { heap.id() } else { 0 };
         if wish.align_units == 1
-            && let Some(slab) = self.take_kept_run(heap, wish.units)
+            && let Some(slab) = self.take_kept_run(heap, wish)
         {
             let region = self.region_of(slab.start())?;
             // Runs that are kept have the entries of a medium block, but for the first.
-            let changed_units = if heap_id == 0 { 1 } else { wish.units };
+            let changed_units = if heap_id == 0 { 1 } else { slab.units() };
             enter(region, slab, slab.start(), changed_units, heap_id);
-            return Some((slab, Run { start: slab.pointer(0), units: wish.units, is_zero: false }));
+            return Some((slab, Run { start: slab.pointer(0), units: slab.units(), is_zero: false }));
         }
         let run = self.try_take_run(wish).or_else(|| {
             // Before giving up, free memory that is kept elsewhere is given up: it may be what a limit is short of.
@@ -44,9 +44,11 @@ impl Allocator {
         Some((slab, run))
     }
 
-    fn take_kept_run(&self, heap: &Heap, units: u32) -> Option<&'static Slab> {
+    fn take_kept_run(&self, heap: &Heap, wish: Wish) -> Option<&'static Slab> {
         let _busy = heap.enter();
-        heap.runs.take(units as usize)
+        let units = wish.units as usize;
+        // A slab is as long as its class says.
+        heap.runs.take(units, if wish.end == End::Low { 0 } else { units / SPARE_SHARE })
     }
 
     fn try_take_run(&'static self, wish: Wish) -> Option<Run> {
