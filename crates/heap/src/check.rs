@@ -31,7 +31,10 @@ impl Allocator {
         for run in heap.runs.runs() {
             assert!(run.kind() == Kind::Kept, "a run that is kept and used");
             let mut units = (run.start()..run.start() + run.bytes()).step_by(UNIT_BYTES);
-            assert!(units.all(|unit| matches!(self.place_of(unit), Place::Nothing)), "no block in a kept run");
+            assert!(
+                units.all(|unit| matches!(self.place_of(unit), Place::Nothing)),
+                "no block in a kept run"
+            );
             kept_units += run.units();
         }
         assert!(kept_units == heap.runs.units(), "the sum of what is kept");

@@ -42,7 +42,8 @@ impl RunCache {
     #[inline]
     pub fn take(&self, units: usize, spare: usize) -> Option<&'static Slab> {
         let lengths = self.lengths.get(..self.count.get())?;
-        let found = lengths.iter().rposition(|length| usize::from(length.get()).wrapping_sub(units) <= spare)?;
+        let found =
+            lengths.iter().rposition(|length| usize::from(length.get()).wrapping_sub(units) <= spare)?;
         self.was_used.set(true);
         self.remove(found)
     }
