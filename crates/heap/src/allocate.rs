@@ -5,7 +5,7 @@
 use core::ptr::{self, NonNull};
 
 use mallow_units::page::PAGE_BYTES;
-use mallow_units::size_class::MAX_INDEXED_BYTES;
+use mallow_units::size_class::{MAX_CLASS_BYTES, MAX_INDEXED_BYTES};
 use mallow_units::{Align, SizeClass};
 
 use crate::allocator::Allocator;
@@ -24,6 +24,17 @@ impl Allocator {
 
     /// A block of at least `bytes`, aligned to 16; null if there is no memory. The caller owns `heap`.
     pub fn allocate(&'static self, heap: &'static Heap, bytes: usize) -> *mut u8 {
+        if bytes > MAX_CLASS_BYTES {
+            let kept = self.allocate_kept(heap.window(), heap, bytes);
+            if !kept.is_null() {
+                return kept;
+            }
+        }
+        self.allocate_anew(heap, bytes)
+    }
+
+    /// As [`Allocator::allocate`], but not from the runs that `heap` keeps, if that is all there is to do.
+    pub(crate) fn allocate_anew(&'static self, heap: &'static Heap, bytes: usize) -> *mut u8 {
         let block = match SizeClass::for_bytes(bytes) {
             Some(class) => self.allocate_class(heap, class),
             None => self
@@ -99,7 +110,7 @@ impl Allocator {
             let units = u32::try_from(bytes.div_ceil(UNIT_BYTES).max(1)).ok()?;
             let (slab, run) =
                 self.take_run(heap, Wish { units, align_units: run_align(align), end: End::High })?;
-            slab.open_run(run.start, units);
+            slab.open_run(run.start, run.units);
             return Some(Long { start: run.start, bytes: slab.bytes(), is_zero: run.is_zero });
         }
         self.take_large(heap, bytes, align, wants_zero)

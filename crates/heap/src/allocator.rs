@@ -171,7 +171,7 @@ impl Allocator {
         match slab.kind() {
             Kind::Slab => Place::Slab(slab),
             Kind::Run => Place::Run(slab),
-            Kind::Nothing => Place::Nothing,
+            Kind::Nothing | Kind::Kept => Place::Nothing,
         }
     }
 }
@@ -183,7 +183,7 @@ impl fmt::Debug for Allocator {
 }
 
 /// The slab that a page map entry stands for.
-fn slab_in(entry: u64) -> Option<&'static Slab> {
+pub(crate) fn slab_in(entry: u64) -> Option<&'static Slab> {
     let slab = ptr::with_exposed_provenance::<Slab>(to_usize(entry >> OWNER_BITS));
     // SAFETY: entries are written by `take_run` only, and metadata is never released.
     unsafe { slab.as_ref() }

@@ -3,7 +3,9 @@
 use mallow_units::SizeClass;
 
 use crate::allocator::{Allocator, Place};
+use crate::config::UNIT_BYTES;
 use crate::heap::Heap;
+use crate::slab::Kind;
 
 impl Allocator {
     /// Checks the shared structures and `heap`, which the caller owns.
@@ -25,6 +27,17 @@ impl Allocator {
                 listed += 1;
             }
         }
+        let mut kept_units = 0;
+        for run in heap.runs.runs() {
+            assert!(run.kind() == Kind::Kept, "a run that is kept and used");
+            let mut units = (run.start()..run.start() + run.bytes()).step_by(UNIT_BYTES);
+            assert!(
+                units.all(|unit| matches!(self.place_of(unit), Place::Nothing)),
+                "no block in a kept run"
+            );
+            kept_units += run.units();
+        }
+        assert!(kept_units == heap.runs.units(), "the sum of what is kept");
         assert!(listed == heap.listed_slabs.get(), "the count of listed slabs");
     }
 }

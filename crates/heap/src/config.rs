@@ -85,6 +85,10 @@ pub const SCAN_SHARE: usize = 8;
 /// A tick looks at this many slabs at least, and at most.
 pub const SCAN_LIMITS: (usize, usize) = (64, 2048);
 
+/// Of so many requests for medium blocks that can be served from the runs that the thread keeps, one looks at the clock.
+pub const CLOCK_PERIOD: u32 = 8;
+/// A kept run may be longer than the medium block that it is used for by this part: it is at hand, and was used a moment ago.
+pub const SPARE_SHARE: usize = 8;
 /// Runs that a thread keeps at most.
 pub const RUN_CACHE_SLOTS: usize = 16;
 /// Bytes in runs that a thread keeps: at least the first may always be kept, and the second if there are few threads.

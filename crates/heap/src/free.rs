@@ -8,6 +8,7 @@ use crate::allocator::{Allocator, Foreign, Place};
 use crate::block::{self, Block};
 use crate::counters::Change;
 use crate::heap::Heap;
+use crate::medium;
 use crate::misuse::{self, Pointer};
 use crate::slab::Slab;
 use crate::window::{self, OwnSlab, View};
@@ -54,6 +55,9 @@ impl Allocator {
         if unsafe { self.free_fast(heap.window(), || heap, pointer) } {
             return Ok(());
         }
+        if self.keep_block(heap.window(), heap, pointer.addr()) {
+            return Ok(());
+        }
         // SAFETY: as above.
         unsafe { self.free_slow(heap, pointer) }
     }
@@ -83,19 +87,7 @@ impl Allocator {
         match self.place_of(address) {
             // SAFETY: the caller's promise, passed on.
             Place::Slab(slab) => unsafe { self.free_in(heap, slab, pointer) },
-            Place::Run(run) => {
-                let bytes = checked_run("free", run, address);
-                self.perturb_freed(pointer, bytes);
-                if !self.give_up_run(heap, run) {
-                    misuse::stop("free", address, Pointer::Freed);
-                }
-                if heap.id() == 0 {
-                    self.counters.settle(freed(bytes));
-                } else {
-                    heap.note_change(freed(bytes));
-                    self.pass_by(heap);
-                }
-            }
+            Place::Run(run) => self.free_run(heap, run, pointer),
             Place::Large(large) => {
                 self.perturb_freed(pointer, large.bytes);
                 if !self.large.free(self.os(), &self.counters, large) {
@@ -147,7 +139,7 @@ impl Allocator {
                 let _ = checked_block(operation, slab, pointer);
                 Ok(slab.block_bytes())
             }
-            Place::Run(run) => Ok(checked_run(operation, run, pointer.addr())),
+            Place::Run(run) => Ok(medium::checked_run(operation, run, pointer.addr())),
             Place::Large(large) => Ok(large.bytes),
             Place::Nothing => misuse::stop(operation, pointer.addr(), Pointer::NoBlock),
             Place::Foreign => Err(Foreign),
@@ -164,7 +156,7 @@ impl Allocator {
 }
 
 /// One block of `bytes` bytes was freed.
-fn freed(bytes: usize) -> Change {
+pub(crate) fn freed(bytes: usize) -> Change {
     Change { frees: 1, freed_bytes: bytes, ..Change::default() }
 }
 
@@ -184,12 +176,4 @@ fn checked_block(operation: &str, slab: &'static Slab, pointer: *mut u8) -> *mut
         misuse::stop(operation, address, Pointer::Freed);
     }
     block
-}
-
-/// The length of `run`; stops the process if `address` is not its start.
-fn checked_run(operation: &str, run: &Slab, address: usize) -> usize {
-    if address != run.start() {
-        misuse::stop(operation, address, Pointer::Interior { block: run.start(), bytes: run.bytes() });
-    }
-    run.bytes()
 }

@@ -52,6 +52,7 @@ impl Allocator {
         if heap.runs.is_stale() {
             self.give_back_kept_runs(heap);
         }
+        self.set_run_budget(heap);
         self.settle(heap);
         drop(busy);
         self.purge_next_vacant(now_ms);

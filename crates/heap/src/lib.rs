@@ -36,6 +36,7 @@ mod idle;
 pub mod large;
 pub mod large_cache;
 pub mod mapping;
+mod medium;
 pub mod misuse;
 pub mod options;
 mod outstanding;

@@ -57,6 +57,13 @@ fn with_heap<R>(f: impl FnOnce(&'static Heap) -> R) -> Option<R> {
         thread::set_window(heap.window());
         return Some(result);
     }
+    with_new_heap(f)
+}
+
+/// As [`with_heap`], for a thread that has none.
+#[cold]
+#[inline(never)]
+fn with_new_heap<R>(f: impl FnOnce(&'static Heap) -> R) -> Option<R> {
     let heap = ROOT.attach()?;
     if ptr::eq(heap_of_word(), &raw const ROOT.exited) {
         // Past the last destructor: nobody would tell us when to let go, so do it right away.
@@ -96,16 +103,29 @@ pub fn allocate_fast(bytes: usize) -> *mut u8 {
 }
 
 /// A block of at least `bytes`, aligned to 16; null if there is no memory.
+#[inline]
 pub fn allocate_slow(bytes: usize) -> *mut u8 {
-    if bytes > MAX_INDEXED_BYTES
-        && let Some(class) = SizeClass::for_bytes(bytes)
-    {
+    let Some(class) = SizeClass::for_bytes(bytes) else { return allocate_long(bytes) };
+    if bytes > MAX_INDEXED_BYTES {
         let block = heap_of_word().pop(class);
         if !block.is_null() {
             return block.cast();
         }
     }
-    with_heap(|heap| ROOT.allocate(heap, bytes)).unwrap_or(ptr::null_mut())
+    allocate_anew(bytes)
+}
+
+/// As [`allocate_slow`], for a medium or large block.
+#[inline(never)]
+fn allocate_long(bytes: usize) -> *mut u8 {
+    let block = ROOT.allocate_kept(Here::new(), heap_of_word(), bytes);
+    if block.is_null() { allocate_anew(bytes) } else { block }
+}
+
+/// As [`allocate_slow`], if neither a list nor a kept run has the block.
+#[inline(never)]
+fn allocate_anew(bytes: usize) -> *mut u8 {
+    with_heap(|heap| ROOT.allocate_anew(heap, bytes)).unwrap_or(ptr::null_mut())
 }
 
 /// A block of at least `bytes` zero bytes; null if there is no memory.
@@ -146,7 +166,26 @@ pub unsafe fn free_fast(pointer: *mut u8) -> bool {
 /// # Safety
 ///
 /// 1. As [`free_fast`].
+#[inline]
 pub unsafe fn free_slow(pointer: *mut u8) -> Result<(), Foreign> {
+    if ROOT.keep_block(Here::new(), heap_of_word(), pointer.addr()) {
+        return Ok(());
+    }
+    // SAFETY: the caller's promise (1).
+    unsafe { free_elsewhere(pointer) }
+}
+
+/// As [`free_slow`], if the block is no run that this thread keeps.
+///
+/// # Errors
+///
+/// [`Foreign`] if it is not ours.
+///
+/// # Safety
+///
+/// 1. As [`free_fast`].
+#[inline(never)]
+unsafe fn free_elsewhere(pointer: *mut u8) -> Result<(), Foreign> {
     let heap = heap_of_word();
     // SAFETY: the caller's promise (1); the heap is this thread's or belongs to none.
     if unsafe { ROOT.free_remote_fast(heap, pointer) } {

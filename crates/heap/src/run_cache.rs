@@ -15,49 +15,65 @@ use crate::slab::Slab;
 #[derive(Debug)]
 pub struct RunCache {
     kept: [Cell<Option<&'static Slab>>; RUN_CACHE_SLOTS],
+    /// Units of each, so that a search that finds nothing does not read their metadata; 0 where none is.
+    lengths: [Cell<u8>; RUN_CACHE_SLOTS],
     count: Cell<usize>,
     units: Cell<u32>,
+    /// Units that may be kept.
+    budget_units: Cell<u32>,
     /// Whether anything was taken or kept since the last call of [`RunCache::is_stale`].
     was_used: Cell<bool>,
 }
 
 impl RunCache {
-    /// Nothing kept.
+    /// Nothing kept, and nothing to be kept.
     pub const fn new() -> Self {
         Self {
             kept: [const { Cell::new(None) }; RUN_CACHE_SLOTS],
+            lengths: [const { Cell::new(0) }; RUN_CACHE_SLOTS],
             count: Cell::new(0),
             units: Cell::new(0),
+            budget_units: Cell::new(0),
             was_used: Cell::new(false),
         }
     }
 
-    /// The run of exactly `units` units that was kept last.
-    pub fn take(&self, units: u32) -> Option<&'static Slab> {
-        let slots = self.kept.get(..self.count.get())?;
-        let found = slots.iter().rposition(|slot| slot.get().is_some_and(|run| run.units() == units))?;
+    /// The run of `units` units, or up to `spare` more, that was kept last.
+    #[inline]
+    pub fn take(&self, units: usize, spare: usize) -> Option<&'static Slab> {
+        let lengths = self.lengths.get(..self.count.get())?;
+        let found =
+            lengths.iter().rposition(|length| usize::from(length.get()).wrapping_sub(units) <= spare)?;
         self.was_used.set(true);
         self.remove(found)
     }
 
-    /// Keeps `run`; returns false if it is too long for `budget` bytes. There must be room, see [`RunCache::surplus`].
-    pub fn keep(&self, run: &'static Slab, budget: usize) -> bool {
-        if run.bytes() > budget {
-            return false;
-        }
-        let Some(slot) = self.kept.get(self.count.get()) else { return false };
-        slot.set(Some(run));
-        self.count.set(self.count.get() + 1);
-        self.units.set(self.units.get() + run.units());
-        self.was_used.set(true);
-        true
+    /// Whether another `units` units can be kept at once.
+    #[inline]
+    pub fn has_room(&self, units: u32) -> bool {
+        self.count.get() < RUN_CACHE_SLOTS && self.units.get() + units <= self.budget_units.get()
     }
 
-    /// The oldest run, if it has to go before another `bytes` bytes fit into `budget`.
-    pub fn surplus(&self, bytes: usize, budget: usize) -> Option<&'static Slab> {
-        let is_full = self.count.get() == RUN_CACHE_SLOTS;
-        let is_over = self.units.get() as usize * UNIT_BYTES + bytes > budget;
-        if is_full || is_over { self.remove(0) } else { None }
+    /// Whether `units` units can be kept, if others go, see [`RunCache::surplus`].
+    pub fn may_keep(&self, units: u32) -> bool {
+        units <= self.budget_units.get()
+    }
+
+    /// Keeps `run`, for which there must be room.
+    #[inline]
+    pub fn keep(&self, run: &'static Slab) {
+        let count = self.count.get();
+        let (Some(slot), Some(length)) = (self.kept.get(count), self.lengths.get(count)) else { return };
+        slot.set(Some(run));
+        length.set(run.length());
+        self.count.set(count + 1);
+        self.units.set(self.units.get() + run.units());
+        self.was_used.set(true);
+    }
+
+    /// The oldest run, if it has to go before another `units` units can be kept.
+    pub fn surplus(&self, units: u32) -> Option<&'static Slab> {
+        if self.has_room(units) { None } else { self.remove(0) }
     }
 
     /// The oldest run.
@@ -65,20 +81,47 @@ impl RunCache {
         self.remove(0)
     }
 
+    /// Units kept.
+    pub fn units(&self) -> u32 {
+        self.units.get()
+    }
+
+    /// All that are kept.
+    pub fn runs(&self) -> impl Iterator<Item = &'static Slab> {
+        self.kept.iter().filter_map(Cell::get)
+    }
+
     /// Whether nothing was taken or kept since the last call.
     pub fn is_stale(&self) -> bool {
         !self.was_used.replace(false)
     }
 
+    /// Sets how many bytes may be kept from now on.
+    pub fn set_budget(&self, bytes: usize) {
+        self.budget_units.set(u32::try_from(bytes / UNIT_BYTES).unwrap_or(u32::MAX));
+    }
+
+    #[inline]
     fn remove(&self, at: usize) -> Option<&'static Slab> {
-        let count = self.count.get();
+        let last = self.count.get().checked_sub(1)?;
         let gone = self.kept.get(at)?.take()?;
-        for index in at + 1..count {
-            self.kept[index - 1].set(self.kept[index].take());
+        if at < last {
+            self.close_gap(at);
         }
-        self.count.set(count - 1);
+        self.count.set(last);
         self.units.set(self.units.get() - gone.units());
         Some(gone)
+    }
+
+    /// Moves what is newer than place `at` one place towards the oldest.
+    #[inline(never)]
+    fn close_gap(&self, at: usize) {
+        for (to, from) in self.kept.iter().zip(self.kept.iter().skip(1)).skip(at) {
+            to.set(from.take());
+        }
+        for (to, from) in self.lengths.iter().zip(self.lengths.iter().skip(1)).skip(at) {
+            to.set(from.get());
+        }
     }
 }
 
@@ -109,9 +152,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_fits_into_an_empty_cache_that_is_too_small() {
+    fn a_cache_without_a_budget_keeps_nothing() {
         let cache = RunCache::new();
-        assert!(cache.take(1).is_none() && cache.take_any().is_none() && cache.surplus(1, 0).is_none());
-        assert!(cache.is_stale());
+        assert!(cache.take(1, 0).is_none() && cache.take_any().is_none() && cache.surplus(1).is_none());
+        assert!(cache.is_stale() && !cache.has_room(1) && !cache.may_keep(1));
     }
 }

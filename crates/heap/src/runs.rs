@@ -7,14 +7,14 @@ use core::ptr;
 use mallow_ds::sync::Ordering;
 use mallow_trace::Counter;
 
-use crate::allocator::{Allocator, OWNER_BITS};
+use crate::allocator::{self, Allocator, OWNER_BITS};
 use crate::chunk::{End, Wish};
-use crate::config::{CHUNK_UNITS, RESERVATION_SHARE, UNIT_BYTES};
+use crate::config::{CHUNK_UNITS, RESERVATION_SHARE, SPARE_SHARE, UNIT_BYTES};
 use crate::heap::Heap;
 use crate::page_heap::{self, Run};
 use crate::region::{self, Region};
 use crate::run_cache;
-use crate::slab::Slab;
+use crate::slab::{Kind, Slab};
 
 impl Allocator {
     /// Takes units from those that `heap` has kept, or from the page heap, and enters them in the page map: for a slab of
@@ -22,11 +22,13 @@ impl Allocator {
     pub(crate) fn take_run(&'static self, heap: &'static Heap, wish: Wish) -> Option<(&'static Slab, Run)> {
         let heap_id = if wish.end == End::Low { heap.id() } else { 0 };
         if wish.align_units == 1
-            && let Some(slab) = self.take_kept_run(heap, wish.units)
+            && let Some(slab) = self.take_kept_run(heap, wish)
         {
             let region = self.region_of(slab.start())?;
-            enter(region, slab, slab.start(), wish.units, heap_id);
-            return Some((slab, Run { start: slab.pointer(0), units: wish.units, is_zero: false }));
+            // Runs that are kept have the entries of a medium block, but for the first.
+            let changed_units = if heap_id == 0 { 1 } else { slab.units() };
+            enter(region, slab, slab.start(), changed_units, heap_id);
+            return Some((slab, Run { start: slab.pointer(0), units: slab.units(), is_zero: false }));
         }
         let run = self.try_take_run(wish).or_else(|| {
             // Before giving up, free memory that is kept elsewhere is given up: it may be what a limit is short of.
@@ -42,9 +44,11 @@ impl Allocator {
         Some((slab, run))
     }
 
-    fn take_kept_run(&self, heap: &Heap, units: u32) -> Option<&'static Slab> {
+    fn take_kept_run(&self, heap: &Heap, wish: Wish) -> Option<&'static Slab> {
         let _busy = heap.enter();
-        heap.runs.take(units)
+        let units = wish.units as usize;
+        // A slab is as long as its class says.
+        heap.runs.take(units, if wish.end == End::Low { 0 } else { units / SPARE_SHARE })
     }
 
     fn try_take_run(&'static self, wish: Wish) -> Option<Run> {
@@ -73,24 +77,33 @@ impl Allocator {
         if region.entry(unit).swap(0, Ordering::Relaxed) == 0 {
             return false;
         }
-        for unit in unit + 1..unit + slab.units() as usize {
-            region.entry(unit).store(0, Ordering::Relaxed);
-        }
+        let was_slab = slab.kind() == Kind::Slab;
         slab.close(self.os());
-        if heap.id() == 0 {
+        self.set_run_budget(heap);
+        if !heap.runs.may_keep(slab.units()) {
             self.give_back(slab);
             return true;
         }
-        let budget = run_cache::budget(self.counters.run_bytes(), self.heap_count());
         let _busy = heap.enter();
-        let fits = slab.bytes() <= budget;
-        while fits && let Some(oldest) = heap.runs.surplus(slab.bytes(), budget) {
+        while let Some(oldest) = heap.runs.surplus(slab.units()) {
             self.give_back(oldest);
         }
-        if !heap.runs.keep(slab, budget) {
-            self.give_back(slab);
+        if was_slab {
+            // No free of the heap that owned the slab may take these units for its own any more.
+            for unit in unit + 1..unit + slab.units() as usize {
+                region.entry(unit).store(entry_for(slab, 0), Ordering::Relaxed);
+            }
         }
+        slab.keep_run();
+        heap.runs.keep(slab);
         true
+    }
+
+    /// Says how much `heap` may keep, for what is in use now. A heap that belongs to no thread keeps nothing.
+    pub(crate) fn set_run_budget(&self, heap: &Heap) {
+        if heap.id() != 0 {
+            heap.runs.set_budget(run_cache::budget(self.counters.run_bytes(), self.heap_count()));
+        }
     }
 
     /// Gives all runs that `heap` keeps back to the page heap.
@@ -100,10 +113,14 @@ impl Allocator {
         }
     }
 
-    /// Gives the units of a closed slab or run back to the page heap.
+    /// Gives the units of a slab or run whose first page map entry is gone back to the page heap.
     fn give_back(&'static self, slab: &'static Slab) {
         let Some(region) = self.region_of(slab.start()) else { return };
         let unit = region.unit_at(slab.start());
+        for unit in unit + 1..unit + slab.units() as usize {
+            region.entry(unit).store(0, Ordering::Relaxed);
+        }
+        slab.close(self.os());
         let first = u32::try_from(unit % CHUNK_UNITS as usize).unwrap_or(0);
         self.page_heap().give_back(self.os(), &self.counters, region.chunk_of(unit), first, slab.units());
     }
@@ -134,9 +151,21 @@ impl Allocator {
     }
 }
 
+/// The page map entry of the units of `slab`: a slab of the heap of that id, or a medium block if it is 0.
+pub(crate) fn entry_for(slab: &'static Slab, heap_id: u16) -> u64 {
+    region::letter_of(slab) << OWNER_BITS | u64::from(heap_id)
+}
+
+/// The run that a page map entry stands for; `None` for what is owned by a heap, and for nothing.
+#[inline(always)]
+pub(crate) fn run_in(entry: u64) -> Option<&'static Slab> {
+    let has_owner = entry & ((1 << OWNER_BITS) - 1) != 0;
+    if has_owner { None } else { allocator::slab_in(entry) }
+}
+
 /// Enters `units` units from `address` in the page map.
 fn enter(region: &Region, slab: &'static Slab, address: usize, units: u32, heap_id: u16) {
-    let entry = region::letter_of(slab) << OWNER_BITS | u64::from(heap_id);
+    let entry = entry_for(slab, heap_id);
     let unit = region.unit_at(address);
     for unit in unit..unit + units as usize {
         // ORDERING: who looks an address up got it from us, directly or through other threads.

@@ -38,6 +38,8 @@ pub enum Kind {
     Slab = 1,
     /// One medium block.
     Run = 2,
+    /// A run that a heap keeps for its next request.
+    Kept = 3,
 }
 
 /// The metadata of a slab or of a run. All-zero bytes are the metadata of nothing.
@@ -130,6 +132,16 @@ impl Slab {
         self.heap_id.set(heap_id);
     }
 
+    /// Makes the line of a medium block stand for a run that is kept.
+    pub fn keep_run(&self) {
+        self.kind.set(Kind::Kept);
+    }
+
+    /// Makes the line of a run that was kept stand for one medium block again, as long as the run.
+    pub fn reopen_run(&self) {
+        self.kind.set(Kind::Run);
+    }
+
     /// Makes the line stand for nothing; its units are all usable again.
     pub fn close(&self, os: &dyn Os) {
         if self.kind() == Kind::Slab && self.flags.get() & PURGED != 0 {
@@ -155,6 +167,10 @@ impl Slab {
     /// Length in units.
     pub fn units(&self) -> u32 {
         u32::from(self.units.get())
+    }
+    /// Length in units, as narrow as it is.
+    pub fn length(&self) -> u8 {
+        self.units.get()
     }
     /// Length in bytes.
     pub fn bytes(&self) -> usize {

@@ -69,14 +69,25 @@ impl View for thread::Window {
 #[inline(always)]
 fn entry_of(view: impl View, address: usize) -> Option<u64> {
     let unit = view.offset_of(address) >> UNIT_SHIFT;
-    if !view.has(unit) {
-        return None;
-    }
+    // Not by way of an `Option` of a reference, which would be told apart by one more test for null.
+    view.has(unit).then(|| entry_at(view, unit).load(Ordering::Relaxed))
+}
+
+/// The place of the page map entry of the unit that `address` is in; `None` for units that the view does not know.
+#[inline(always)]
+pub(crate) fn place_of_entry(view: impl View, address: usize) -> Option<&'static AtomicU64> {
+    let unit = view.offset_of(address) >> UNIT_SHIFT;
+    view.has(unit).then(|| entry_at(view, unit))
+}
+
+/// The page map entry of `unit`, which the view has.
+#[inline(always)]
+fn entry_at(view: impl View, unit: usize) -> &'static AtomicU64 {
     let map = ptr::with_exposed_provenance::<AtomicU64>(view.map());
     // SAFETY: the map has an entry for each unit below the limit.
     let entry = unsafe { map.add(unit) };
     // SAFETY: committed, never released, and atomic.
-    Some(unsafe { (*entry).load(Ordering::Relaxed) })
+    unsafe { &*entry }
 }
 
 /// The slab, of whatever heap, that `address` is in; `None` for runs, for what is not a block, and for units that the view does

@@ -3,6 +3,8 @@
  *
  * @only mallow
  */
+#include <malloc.h>
+
 #include "../mistake.h"
 #include "../threads.h"
 
@@ -70,6 +72,43 @@ static void medium_remote_second(void) { across_threads(medium, 0); }
 static void medium_remote_first(void) { across_threads(medium, 1); }
 static void large_remote_second(void) { across_threads(large, 0); }
 
+/* The units of the block are kept by this thread, or by neither. */
+static void medium_at_the_same_time(void) {
+    void *block = malloc(medium);
+    pthread_t one = start(free_there, block), another = start(free_there, wrong(block));
+    join(one);
+    join(another);
+}
+
+/* Far behind its start, in a unit of its own. */
+static void medium_half_of_freed(void) {
+    char *block = (char *)malloc(medium);
+    free(block);
+    free(wrong(block + medium / 2));
+}
+
+/* So many that their slabs are closed. */
+static void small_after_many(void) {
+    static void *blocks[10000];
+    for (size_t i = 0; i < COUNT(blocks); i++)
+        blocks[i] = malloc(small);
+    for (size_t i = 0; i < COUNT(blocks); i++)
+        free(blocks[i]);
+    free(wrong(blocks[COUNT(blocks) - 2000]));
+}
+
+/* So many that most slabs are closed, and the units of the last ones become medium blocks. */
+static void small_in_medium(void) {
+    static void *blocks[10000];
+    for (size_t i = 0; i < COUNT(blocks); i++)
+        blocks[i] = malloc(small);
+    for (size_t i = 0; i < COUNT(blocks); i++)
+        free(blocks[i]);
+    for (size_t i = 0; i < 100; i++)
+        opaque(malloc(20 * KIB));
+    free(wrong((char *)blocks[COUNT(blocks) - 2000] + 16));
+}
+
 static void both_remote(void) {
     void *block = malloc(small);
     join(start(free_there, block));
@@ -90,6 +129,18 @@ static void realloc_of_freed_large(void) {
     opaque(realloc(wrong(block), 100));
 }
 
+static void realloc_of_freed_medium(void) {
+    void *block = malloc(medium);
+    free(block);
+    opaque(realloc(wrong(block), 100));
+}
+
+static void size_of_freed_medium(void) {
+    void *block = malloc(medium);
+    free(block);
+    opaque_size(malloc_usable_size(wrong(block)));
+}
+
 #define FREED "free|freed"
 
 int main(void) {
@@ -101,6 +152,8 @@ int main(void) {
         {"small, after others", small_after_others, FREED},
         {"medium, after others", medium_after_others, FREED},
         {"large, after others", large_after_others, FREED},
+        {"small, after many others", small_after_many, FREED},
+        {"small, whose place is a medium block", small_in_medium, FREED "|interior"},
         {"small, after realloc", small_after_realloc, FREED},
         {"medium, after realloc", medium_after_realloc, FREED},
         {"small, second by another thread", small_remote_second, FREED},
@@ -108,8 +161,12 @@ int main(void) {
         {"small, both by other threads", both_remote, FREED},
         {"medium, second by another thread", medium_remote_second, FREED},
         {"medium, first by another thread", medium_remote_first, FREED},
+        {"medium, by two threads at the same time", medium_at_the_same_time, FREED},
+        {"medium, behind its start", medium_half_of_freed, FREED},
         {"large, second by another thread", large_remote_second, FREED},
         {"realloc of a freed block", realloc_of_freed, FREED},
+        {"realloc of a freed medium block", realloc_of_freed_medium, FREED},
+        {"size of a freed medium block", size_of_freed_medium, FREED},
         {"realloc of a freed large block", realloc_of_freed_large, FREED "|wild"},
     };
     return make_mistakes(mistakes, COUNT(mistakes));
