@@ -71,6 +71,8 @@ pub struct Heap {
     /// Whether the thread that had the heap was left behind by a fork: a block that it was freeing at that moment may be
     /// neither in use nor on a list.
     pub(crate) is_inherited: Cell<bool>,
+    /// Whether it belongs to no thread for longer than a call, see `shared`.
+    pub(crate) is_shared: Cell<bool>,
     /// The allocator's count of trims when this heap last followed one.
     pub(crate) trims_seen: Cell<u64>,
     change: Cell<Change>,
@@ -117,6 +119,7 @@ impl Heap {
             pages_given: Cell::new(0),
             pages_taken_back: Cell::new(0),
             is_inherited: Cell::new(false),
+            is_shared: Cell::new(false),
             trims_seen: Cell::new(0),
             change: Cell::new(Change { allocations: 0, frees: 0, allocated_bytes: 0, freed_bytes: 0 }),
         }

@@ -46,6 +46,7 @@ pub mod registry;
 mod remote;
 pub mod run_cache;
 mod runs;
+pub mod shared;
 pub mod slab;
 mod threads;
 pub mod window;

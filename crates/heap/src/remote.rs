@@ -121,9 +121,14 @@ impl Allocator {
         let clear = || {
             let _busy = heap.enter();
             self.drain_mailbox(heap);
-            self.give_back_kept_runs(heap);
+            // The next one comes to a shared heap soon.
+            if !heap.is_shared.get() {
+                self.give_back_kept_runs(heap);
+            }
         };
-        clear();
+        if !heap.is_shared.get() {
+            clear();
+        }
         owner::vacate(&heap.owner, &heap.mailbox, clear);
     }
 
