@@ -37,8 +37,8 @@ pub const COMMIT_STEP_BYTES: (usize, usize) = (if cfg!(tiny) { MIB } else { 4 * 
 /// Most thread heaps at one time: the owner id in a page map entry has 16 bits, of which a few values are special.
 pub const MAX_HEAPS: usize = 65_000;
 
-/// Heaps that threads share which need little: at most so many visit one at the same time.
-pub const SHARED_HEAPS: usize = 8;
+/// Heaps that threads share which need little: as many as may lose their processor in the middle of a visit at the same time.
+pub const SHARED_HEAPS: usize = 64;
 /// Calls of the slow path after which a thread gets a heap of its own.
 pub const SHARED_CALLS: usize = 64;
 /// Heaps for each processor that threads get at their first call.

@@ -73,6 +73,9 @@ pub struct Heap {
     pub(crate) is_inherited: Cell<bool>,
     /// Whether it belongs to no thread for longer than a call, see `shared`.
     pub(crate) is_shared: Cell<bool>,
+    /// Whether it is shared only because threads lose their processor in the middle of a visit to another: that passes, and what it
+    /// would keep at hand would add up.
+    pub(crate) is_spare: Cell<bool>,
     /// The allocator's count of trims when this heap last followed one.
     pub(crate) trims_seen: Cell<u64>,
     change: Cell<Change>,
@@ -120,6 +123,7 @@ impl Heap {
             pages_taken_back: Cell::new(0),
             is_inherited: Cell::new(false),
             is_shared: Cell::new(false),
+            is_spare: Cell::new(false),
             trims_seen: Cell::new(0),
             change: Cell::new(Change { allocations: 0, frees: 0, allocated_bytes: 0, freed_bytes: 0 }),
         }

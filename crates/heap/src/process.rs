@@ -77,10 +77,13 @@ fn find_heap() -> Option<Found> {
         // A thread that is about to end needs little.
         return ROOT.find_heap(1);
     }
-    let found = ROOT.find_heap(thread::count_call())?;
+    let earlier_calls = thread::count_call();
+    let found = ROOT.find_heap(earlier_calls)?;
     if let Found::Own(heap) = found {
         set_heap(heap);
-        // May allocate, and finds the heap in place then.
+    }
+    if earlier_calls == 0 {
+        // May allocate, and finds the heap in place then, or another one to share.
         THREAD_EXIT.arm(origin());
     }
     Some(found)
@@ -100,8 +103,13 @@ fn let_go(found: Found) {
 
 /// The end of a thread. Other destructors may still allocate and free, so the heap stays until the last round.
 unsafe extern "C" fn thread_exits(_armed_with: *mut c_void) {
+    if has_exited() {
+        return;
+    }
     let heap = heap_of_word();
     if heap.id() == 0 {
+        // What it had lies in shared heaps.
+        ROOT.purge_after_exit();
         return;
     }
     let round = heap.exit_rounds.get() + 1;

@@ -20,6 +20,7 @@ use crate::allocator::Allocator;
 use crate::block::{self, Block};
 use crate::config::{BATCH_BLOCKS, BATCH_BYTES, BATCH_SLOTS};
 use crate::heap::Heap;
+use crate::idle::Zeal;
 use crate::misuse;
 use crate::region;
 use crate::slab::Slab;
@@ -120,13 +121,17 @@ impl Allocator {
     pub(crate) fn leave(&'static self, heap: &'static Heap) {
         let clear = || {
             let _busy = heap.enter();
-            self.drain_mailbox(heap);
-            // The next one comes to a shared heap soon.
+            if heap.is_spare.get() {
+                self.clear_out(heap, Zeal::Empty);
+            } else {
+                self.drain_mailbox(heap);
+            }
             if !heap.is_shared.get() {
                 self.give_back_kept_runs(heap);
             }
         };
-        if !heap.is_shared.get() {
+        // The next visitor comes to a shared heap soon, and finds what it keeps at hand.
+        if !heap.is_shared.get() || heap.is_spare.get() {
             clear();
         }
         owner::vacate(&heap.owner, &heap.mailbox, clear);

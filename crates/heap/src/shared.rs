@@ -33,7 +33,7 @@ pub struct SharedHeaps {
 pub enum Found {
     /// The thread's own from now on.
     Own(&'static Heap),
-    /// A shared one, for one call; [`Allocator::leave`] ends the visit.
+    /// A shared one, for one call; [`Allocator::leave`] ends that.
     Shared(&'static Heap),
 }
 
@@ -97,9 +97,10 @@ impl Allocator {
 
     /// Visits a shared heap; `None` if others are in all of them.
     fn visit_shared(&'static self) -> Option<&'static Heap> {
-        self.shared.ids.iter().find_map(|place| match heap_at(place, &self.registry) {
+        let processors = self.shared.processors.load(Ordering::Relaxed);
+        (0..).zip(&self.shared.ids).find_map(|(nth, place)| match heap_at(place, &self.registry) {
             Some(heap) => owner::visit(&heap.owner).then_some(heap),
-            None => self.make_shared(place),
+            None => self.make_shared(place, nth >= processors),
         })
     }
 
@@ -114,13 +115,14 @@ impl Allocator {
     }
 
     /// A new shared heap, visited by the caller; `None` if there is no memory, or if somebody else has just made it.
-    fn make_shared(&'static self, place: &AtomicU64) -> Option<&'static Heap> {
+    fn make_shared(&'static self, place: &AtomicU64, is_spare: bool) -> Option<&'static Heap> {
         let mut nursery = self.registry.lock();
         if place.load(Ordering::Relaxed) != 0 {
             return None;
         }
         let heap = self.registry.make(&mut nursery, self.os())?;
         heap.is_shared.set(true);
+        heap.is_spare.set(is_spare);
         // ORDERING: Release publishes that it is shared. Until the caller leaves it, nobody gets in.
         place.store(u64::from(heap.id()), Ordering::Release);
         drop(nursery);

@@ -52,6 +52,16 @@ impl Allocator {
     /// Returns what the thread that has just exited left behind.
     pub fn purge_after_exit(&'static self) {
         let now_ms = self.os().now_ms();
+        if !self.page_heap().is_exit_due(now_ms) {
+            return;
+        }
+        self.visit_each_shared(|heap| {
+            // A long look is for the ticks.
+            if heap.listed_slabs.get() < SPARSE_FROM_SLABS {
+                let _busy = heap.enter();
+                self.clear_out(heap, Zeal::Empty);
+            }
+        });
         self.page_heap().purge_after_exit(self.os(), &self.counters, now_ms);
     }
 
