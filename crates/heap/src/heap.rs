@@ -140,6 +140,11 @@ impl Heap {
         self.id.get()
     }
 
+    /// Whether it belongs to no thread for longer than a call.
+    pub fn is_shared(&self) -> bool {
+        self.is_shared.get()
+    }
+
     /// Whether frees of its own blocks may take the fast path.
     pub(crate) fn set_frees_fast(&self, fast: bool) {
         let owner = if fast { self.id.get() } else { NO_OWNER };

@@ -185,7 +185,7 @@ impl Allocator {
         if let Some(vacant) = self.registry.next_to_look_at().filter(|heap| owner::visit(&heap.owner)) {
             let busy = vacant.enter();
             self.drain_mailbox(vacant);
-            if vacant.is_shared.get() {
+            if vacant.is_shared() {
                 self.rest(vacant);
             }
             self.purge_slabs(vacant, now_ms, Zeal::Idle);

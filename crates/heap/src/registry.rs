@@ -201,7 +201,7 @@ impl Nursery {
 /// Rebuilds the list of vacant heaps in a forked child.
 pub(crate) fn relist(nursery: &mut Nursery, heaps: impl Iterator<Item = &'static Heap>) {
     nursery.vacant = None;
-    for heap in heaps.filter(|heap| heap.owner.get() == Owner::Vacant && !heap.is_shared.get()) {
+    for heap in heaps.filter(|heap| heap.owner.get() == Owner::Vacant && !heap.is_shared()) {
         nursery.push(heap);
     }
 }

@@ -118,7 +118,7 @@ impl Allocator {
     }
 
     /// Ends a visit to a heap, or the life of its thread; sees to letters that arrive meanwhile.
-    pub(crate) fn leave(&'static self, heap: &'static Heap) {
+    pub fn leave(&'static self, heap: &'static Heap) {
         let clear = || {
             let _busy = heap.enter();
             if heap.is_spare.get() {
@@ -126,12 +126,12 @@ impl Allocator {
             } else {
                 self.drain_mailbox(heap);
             }
-            if !heap.is_shared.get() {
+            if !heap.is_shared() {
                 self.give_back_kept_runs(heap);
             }
         };
         // The next visitor comes to a shared heap soon, and finds what it keeps at hand.
-        if !heap.is_shared.get() || heap.is_spare.get() {
+        if !heap.is_shared() || heap.is_spare.get() {
             clear();
         }
         owner::vacate(&heap.owner, &heap.mailbox, clear);
