@@ -41,6 +41,13 @@ fn shared(found: Option<Found>) -> &'static Heap {
     }
 }
 
+/// A client without heaps of its own.
+fn sharing(allocator: &'static Allocator, seed: u64) -> Client {
+    let mut client = Client::new(allocator, None, seed);
+    client.is_sharing = true;
+    client
+}
+
 #[test]
 fn small_threads_share_one_heap_and_others_get_their_own() {
     let allocator = crowded();
@@ -110,7 +117,7 @@ fn a_forked_child_replaces_what_it_cannot_use_and_keeps_the_rest() {
 fn what_a_shared_heap_keeps_goes_back_when_other_threads_tick() {
     let sim: &'static Sim = Box::leak(Box::new(Sim::new(GIB)));
     let allocator = crowd(allocator_on(sim));
-    let mut client = Client::sharing(allocator, 7);
+    let mut client = sharing(allocator, 7);
     for _ in 0..20 {
         assert_eq!(client.step(Op::AllocateMany { bytes: 3000, count: 30 }), Answer::Done);
         assert_eq!(client.step(Op::FreeMany { nth: 0, count: 30 }), Answer::Done);
@@ -145,7 +152,7 @@ fn share(allocator: &'static Allocator) {
             scope.spawn(move || {
                 for round in 0..ROUNDS {
                     let seed = number << 32 | round;
-                    let mut small = Client::sharing(allocator, seed);
+                    let mut small = sharing(allocator, seed);
                     for op in ops::script(seed, 60) {
                         assert_eq!(
                             small.step(op),

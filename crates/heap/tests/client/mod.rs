@@ -37,8 +37,8 @@ pub(crate) struct Client {
     /// What it was promised.
     pub(crate) oracle: Oracle,
     steps: u32,
-    /// Whether it has no heaps of its own: each operation finds one.
-    is_sharing: bool,
+    /// Whether it has no heaps of its own: each operation visits a shared one, if there is one.
+    pub(crate) is_sharing: bool,
 }
 
 /// An allocator on `os` that lives for ever.
@@ -58,12 +58,6 @@ impl Client {
             steps: 0,
             is_sharing: false,
         }
-    }
-
-    /// The same, but it visits a shared heap, if there is one, for each step.
-    #[allow(dead_code, reason = "not every test shares")]
-    pub(crate) fn sharing(allocator: &'static Allocator, seed: u64) -> Self {
-        Self { is_sharing: true, ..Self::new(allocator, None, seed) }
     }
 
     /// Carries out `op`; panics if a promise is broken.
