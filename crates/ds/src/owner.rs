@@ -10,7 +10,7 @@
 //! ```
 //!
 //! *OWNED*: one thread allocates from it. *VACANT*: its thread has exited; nobody may touch it. *VISITED*: a
-//! thread that frees into it, or trims, acts as its owner for a moment. *FROZEN*: in a forked child, a heap whose
+//! thread that frees into it, trims, or has no heap of its own yet, acts as its owner for a moment. *FROZEN*: in a forked child, a heap whose
 //! thread was in the middle of a slow path; it takes frees but is never touched again.
 //!
 //! # Concurrency

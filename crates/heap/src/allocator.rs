@@ -32,6 +32,7 @@ use crate::options::Options;
 use crate::page_heap::PageHeap;
 use crate::region::{Region, Remote};
 use crate::registry::Registry;
+use crate::shared::SharedHeaps;
 use crate::slab::{Kind, Slab};
 
 /// Bits of a page map entry below the address of the slab's metadata: the id of the heap that owns the slab, or 0 if frees have
@@ -51,6 +52,8 @@ pub struct Allocator {
     page_heap: Lock<PageHeap>,
     pub(crate) large: LargeBlocks,
     pub(crate) registry: Registry,
+    /// The heaps of threads that need little.
+    pub(crate) shared: SharedHeaps,
     /// Milliseconds that free memory stays resident, as the page heap last said.
     pub(crate) decay_ms: AtomicU64,
     /// How often `trim` was called.
@@ -91,6 +94,7 @@ impl Allocator {
             page_heap: Lock::new(PageHeap::new()),
             large: LargeBlocks::new(),
             registry: Registry::new(),
+            shared: SharedHeaps::new(),
             decay_ms: AtomicU64::new(DECAY_MS),
             trims: AtomicU64::new(0),
             counters: Counters::new(),

@@ -38,6 +38,15 @@ pub const COMMIT_STEP_BYTES: (usize, usize) = (if cfg!(tiny) { MIB } else { 4 * 
 /// Most thread heaps at one time: the owner id in a page map entry has 16 bits, of which a few values are special.
 pub const MAX_HEAPS: usize = 65_000;
 
+/// Heaps that threads share which need little: as many as may lose their processor in the middle of a visit at the same time.
+pub const SHARED_HEAPS: usize = 64;
+/// Calls of the slow path after which a thread gets a heap of its own.
+pub const SHARED_CALLS: usize = 64;
+/// Heaps for each processor that threads get at their first call.
+pub const EARLY_HEAPS_PER_PROCESSOR: u64 = 2;
+/// Processors until the operating system has said how many there are.
+pub const LIKELY_PROCESSORS: u64 = 2;
+
 /// Blocks that a sender collects for one slab before it passes them on.
 pub const BATCH_BLOCKS: usize = 32;
 /// Bytes that a sender collects for one slab before it passes them on.

@@ -72,6 +72,11 @@ pub struct Heap {
     /// Whether the thread that had the heap was left behind by a fork: a block that it was freeing at that moment may be
     /// neither in use nor on a list.
     pub(crate) is_inherited: Cell<bool>,
+    /// Whether it belongs to no thread for longer than a call, see `shared`.
+    pub(crate) is_shared: Cell<bool>,
+    /// Whether it is shared only because threads lose their processor in the middle of a visit to another: that passes, and what it
+    /// would keep at hand would add up.
+    pub(crate) is_spare: Cell<bool>,
     /// The allocator's count of trims when this heap last followed one.
     pub(crate) trims_seen: Cell<u64>,
     change: Cell<Change>,
@@ -121,6 +126,8 @@ impl Heap {
             pages_given: Cell::new(0),
             pages_taken_back: Cell::new(0),
             is_inherited: Cell::new(false),
+            is_shared: Cell::new(false),
+            is_spare: Cell::new(false),
             trims_seen: Cell::new(0),
             change: Cell::new(Change { allocations: 0, frees: 0, allocated_bytes: 0, freed_bytes: 0 }),
         }
@@ -135,6 +142,11 @@ impl Heap {
     /// The id, 0 for a heap that belongs to no thread.
     pub fn id(&self) -> u16 {
         self.id.get()
+    }
+
+    /// Whether it belongs to no thread for longer than a call.
+    pub fn is_shared(&self) -> bool {
+        self.is_shared.get()
     }
 
     /// Whether frees of its own blocks may take the fast path.

@@ -183,6 +183,9 @@ impl Allocator {
         if let Some(vacant) = self.registry.next_to_look_at().filter(|heap| owner::visit(&heap.owner)) {
             let busy = vacant.enter();
             self.drain_mailbox(vacant);
+            if vacant.is_shared() {
+                self.rest(vacant);
+            }
             self.purge_slabs(vacant, now_ms, Zeal::Idle);
             self.settle(vacant);
             drop(busy);
@@ -190,8 +193,24 @@ impl Allocator {
         }
     }
 
-    /// Enters into the counters everything that has happened in `heap`.
+    /// Sends and returns what a shared heap holds in case somebody comes, if nobody has come since the last look.
+    fn rest(&'static self, heap: &'static Heap) {
+        self.flush_batches(heap);
+        if heap.pace.refills_since_tick.replace(0) == 0 {
+            self.return_lists(heap);
+        }
+        if heap.runs.is_stale() {
+            self.give_back_kept_runs(heap);
+        }
+    }
+
+    /// Enters into the counters everything that has happened in `heap` and in the shared heaps.
     pub fn take_stock(&'static self, heap: &'static Heap) {
+        self.take_stock_of(heap);
+        self.visit_each_shared(|shared| self.take_stock_of(shared));
+    }
+
+    fn take_stock_of(&'static self, heap: &'static Heap) {
         let _busy = heap.enter();
         self.return_lists(heap);
         for slab in heap.bins.iter().flat_map(Bin::slabs) {
@@ -201,17 +220,23 @@ impl Allocator {
     }
 
     /// Looks at blocks that were freed last, as far as a moment lasts, and stops the process if one is not what it must be.
-    pub(crate) fn look_over_lists(&self, heap: &Heap) {
-        let mut left = LAST_LOOK_BLOCKS;
-        for slab in heap.bins.iter().flat_map(Bin::slabs) {
-            for _ in slab.listed_blocks().take(left) {
-                left -= 1;
-            }
-        }
+    pub(crate) fn look_over_lists(&'static self, heap: &'static Heap) {
+        look_over(heap);
+        self.visit_each_shared(look_over);
     }
 
     /// Enters into the counters what `heap` has counted.
     pub(crate) fn settle(&self, heap: &Heap) {
         self.counters.settle(heap.take_change());
+    }
+}
+
+/// Looks at some of the blocks that were freed last.
+fn look_over(heap: &Heap) {
+    let mut left = LAST_LOOK_BLOCKS;
+    for slab in heap.bins.iter().flat_map(Bin::slabs) {
+        for _ in slab.listed_blocks().take(left) {
+            left -= 1;
+        }
     }
 }

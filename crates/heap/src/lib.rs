@@ -53,6 +53,7 @@ mod remote;
 pub mod rooms;
 pub mod run_cache;
 mod runs;
+pub mod shared;
 pub mod slab;
 mod threads;
 pub mod window;

@@ -214,10 +214,15 @@ impl PageHeap {
         self.purge(os, counters, dirty.saturating_sub(keep), 1, |_| true)
     }
 
+    /// Whether it is time to purge what threads left behind that have exited.
+    pub fn is_exit_due(&self, now_ms: u64) -> bool {
+        now_ms >= self.purged_exit_ms + TICK_MS
+    }
+
     /// Purges what a thread left behind when it exited, at most once per tick, so that short-lived threads find the memory of
     /// their predecessors still resident.
     pub fn purge_after_exit(&mut self, os: &dyn Os, counters: &Counters, now_ms: u64) {
-        if now_ms >= self.purged_exit_ms + TICK_MS {
+        if self.is_exit_due(now_ms) {
             self.purged_exit_ms = now_ms;
             // Little is left to the next thread, if there was one each time.
             let used = self.used_units * UNIT_BYTES;

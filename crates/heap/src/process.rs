@@ -5,7 +5,7 @@
 //!
 //! A thread's word is the distance from [`ROOT`]'s empty heap to the thread's own. It is 0 at first, so a new thread,
 //! and even one whose thread-local storage is not set up yet, finds a heap whose lists are all empty, and the slow path
-//! gives it a real one.
+//! gives it a real one, or, while it needs little, a visit to one that it shares with others (`shared`).
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
@@ -23,6 +23,7 @@ use mallow_units::{Align, SizeClass};
 use crate::allocator::{Allocator, Foreign};
 use crate::heap::Heap;
 use crate::options::Key;
+use crate::shared::Found;
 
 /// The allocator of this process.
 pub static ROOT: Allocator = Allocator::new(&LINUX);
@@ -57,32 +58,65 @@ fn with_heap<R>(f: impl FnOnce(&'static Heap) -> R) -> Option<R> {
         thread::set_window(heap.window());
         return Some(result);
     }
-    with_new_heap(f)
+    with_found_heap(f)
 }
 
 /// As [`with_heap`], for a thread that has none.
 #[cold]
 #[inline(never)]
-fn with_new_heap<R>(f: impl FnOnce(&'static Heap) -> R) -> Option<R> {
-    let heap = ROOT.attach()?;
-    if ptr::eq(heap_of_word(), &raw const ROOT.exited) {
-        // Past the last destructor: nobody would tell us when to let go, so do it right away.
-        let result = f(heap);
-        ROOT.detach(heap);
-        return Some(result);
-    }
-    set_heap(heap);
-    // May allocate, and finds the heap in place then.
-    THREAD_EXIT.arm(origin());
-    let result = f(heap);
-    thread::set_window(heap.window());
+fn with_found_heap<R>(f: impl FnOnce(&'static Heap) -> R) -> Option<R> {
+    let found = find_heap()?;
+    let result = f(found.heap());
+    let_go(found);
     Some(result)
+}
+
+/// Whether this thread is past its last destructor.
+fn has_exited() -> bool {
+    ptr::eq(heap_of_word(), &raw const ROOT.exited)
+}
+
+/// A heap for this thread, which has none.
+#[cold]
+#[inline(never)]
+fn find_heap() -> Option<Found> {
+    if has_exited() {
+        // A thread that is about to end needs little.
+        return ROOT.find_heap(1);
+    }
+    let earlier_calls = thread::count_call();
+    let found = ROOT.find_heap(earlier_calls)?;
+    if let Found::Own(heap) = found {
+        set_heap(heap);
+    }
+    if earlier_calls == 0 {
+        // May allocate, and finds the heap in place then, or another one to share.
+        THREAD_EXIT.arm(origin());
+    }
+    Some(found)
+}
+
+/// After a call with a heap that was found for it.
+#[cold]
+#[inline(never)]
+fn let_go(found: Found) {
+    match found {
+        Found::Shared(heap) => ROOT.leave(heap),
+        // Nobody would tell us when to let go, so do it right away.
+        Found::Own(heap) if has_exited() => ROOT.detach(heap),
+        Found::Own(heap) => thread::set_window(heap.window()),
+    }
 }
 
 /// The end of a thread. Other destructors may still allocate and free, so the heap stays until the last round.
 unsafe extern "C" fn thread_exits(_armed_with: *mut c_void) {
+    if has_exited() {
+        return;
+    }
     let heap = heap_of_word();
     if heap.id() == 0 {
+        // What it had lies in shared heaps.
+        ROOT.purge_after_exit();
         return;
     }
     let round = heap.exit_rounds.get() + 1;
@@ -168,14 +202,17 @@ pub unsafe fn free_fast(pointer: *mut u8) -> bool {
 /// 1. As [`free_fast`].
 #[inline]
 pub unsafe fn free_slow(pointer: *mut u8) -> Result<(), Foreign> {
-    if ROOT.keep_block(Here::new(), heap_of_word(), pointer.addr()) {
+    let heap = heap_of_word();
+    // SAFETY: the caller's promise (1); the heap is this thread's or belongs to none.
+    let is_done = unsafe { ROOT.free_remote_fast(heap, pointer) };
+    if is_done || ROOT.keep_block(Here::new(), heap, pointer.addr()) {
         return Ok(());
     }
     // SAFETY: the caller's promise (1).
     unsafe { free_elsewhere(pointer) }
 }
 
-/// As [`free_slow`], if the block is no run that this thread keeps.
+/// As [`free_slow`], if the block goes neither into a parcel nor to the runs that this thread keeps.
 ///
 /// # Errors
 ///
@@ -187,12 +224,8 @@ pub unsafe fn free_slow(pointer: *mut u8) -> Result<(), Foreign> {
 #[inline(never)]
 unsafe fn free_elsewhere(pointer: *mut u8) -> Result<(), Foreign> {
     let heap = heap_of_word();
-    // SAFETY: the caller's promise (1); the heap is this thread's or belongs to none.
-    if unsafe { ROOT.free_remote_fast(heap, pointer) } {
-        return Ok(());
-    }
     if heap.id() == 0 && !ptr::eq(heap, &raw const ROOT.exited) && !pointer.is_null() {
-        // A thread that only frees needs a heap too: it collects what it has to send.
+        // A thread that only frees needs a heap too: to collect what it has to send, and for its blocks of shared heaps.
         // SAFETY: the caller's promise (1); `with_heap` gives a heap of this thread.
         if let Some(result) = with_heap(|heap| unsafe { ROOT.free_slow(heap, pointer) }) {
             return result;
@@ -267,6 +300,9 @@ pub unsafe extern "C" fn constructor(
     static STARTED: AtomicU64 = AtomicU64::new(0);
     if STARTED.swap(1, Ordering::Relaxed) != 0 {
         return;
+    }
+    if let Some(processors) = call::processor_count() {
+        ROOT.shared.set_processors(processors);
     }
     hooks::at_fork(before_fork, after_fork_in_parent, after_fork_in_child);
     if hooks::is_secure() {

@@ -102,12 +102,19 @@ impl Registry {
         nursery.adopt().or_else(|| self.make(&mut nursery, os))
     }
 
+    /// The same, but a new heap only while there are fewer than `most`.
+    pub(crate) fn acquire_early(&self, os: &dyn Os, most: u64) -> Option<&'static Heap> {
+        let mut nursery = self.lock();
+        nursery.adopt().or_else(|| if self.heap_count() < most { self.make(&mut nursery, os) } else { None })
+    }
+
     /// Notes that a heap was vacated.
     pub(crate) fn offer(&self, heap: &'static Heap) {
         self.lock().push(heap);
     }
 
-    fn make(&self, nursery: &mut Nursery, os: &dyn Os) -> Option<&'static Heap> {
+    /// A new heap, which the caller owns.
+    pub(crate) fn make(&self, nursery: &mut Nursery, os: &dyn Os) -> Option<&'static Heap> {
         let id = usize::try_from(self.count.load(Ordering::Relaxed)).ok()? + 1;
         if id > MAX_HEAPS {
             return None;
@@ -194,7 +201,7 @@ impl Nursery {
 /// Rebuilds the list of vacant heaps in a forked child.
 pub(crate) fn relist(nursery: &mut Nursery, heaps: impl Iterator<Item = &'static Heap>) {
     nursery.vacant = None;
-    for heap in heaps.filter(|heap| heap.owner.get() == Owner::Vacant) {
+    for heap in heaps.filter(|heap| heap.owner.get() == Owner::Vacant && !heap.is_shared()) {
         nursery.push(heap);
     }
 }

@@ -22,6 +22,7 @@ use crate::allocator::Allocator;
 use crate::block::{self, Block};
 use crate::config::{BATCH_BLOCKS, BATCH_BYTES};
 use crate::heap::Heap;
+use crate::idle::Zeal;
 use crate::misuse;
 use crate::region;
 use crate::slab::Slab;
@@ -155,13 +156,22 @@ impl Allocator {
     }
 
     /// Ends a visit to a heap, or the life of its thread; sees to letters that arrive meanwhile.
-    pub(crate) fn leave(&'static self, heap: &'static Heap) {
+    pub fn leave(&'static self, heap: &'static Heap) {
         let clear = || {
             let _busy = heap.enter();
-            self.drain_mailbox(heap);
-            self.give_back_kept_runs(heap);
+            if heap.is_spare.get() {
+                self.clear_out(heap, Zeal::Empty);
+            } else {
+                self.drain_mailbox(heap);
+            }
+            if !heap.is_shared() {
+                self.give_back_kept_runs(heap);
+            }
         };
-        clear();
+        // The next visitor comes to a shared heap soon, and finds what it keeps at hand.
+        if !heap.is_shared() || heap.is_spare.get() {
+            clear();
+        }
         owner::vacate(&heap.owner, &heap.mailbox, clear);
     }
 

@@ -19,11 +19,21 @@ use crate::registry;
 impl Allocator {
     /// A heap for the calling thread; `None` if there is no memory.
     pub fn attach(&'static self) -> Option<&'static Heap> {
-        let heap = self.registry.acquire(self.os())?;
+        self.registry.acquire(self.os()).map(|heap| self.prepare(heap))
+    }
+
+    /// The same for a thread that may not need one: if a vacant heap is at hand, or if there are few heaps.
+    pub(crate) fn attach_early(&'static self) -> Option<&'static Heap> {
+        let most = self.shared.early_heaps();
+        self.registry.acquire_early(self.os(), most).map(|heap| self.prepare(heap))
+    }
+
+    /// Makes a heap that the caller has just got ready for use.
+    pub(crate) fn prepare(&'static self, heap: &'static Heap) -> &'static Heap {
         heap.set_frees_fast(!self.is_slow_mode());
         self.show_units(heap);
         self.counters.raise(Counter::Heaps, self.registry.heap_count());
-        Some(heap)
+        heap
     }
 
     /// Lets go of the calling thread's heap.
@@ -42,6 +52,16 @@ impl Allocator {
     /// Returns what the thread that has just exited left behind.
     pub fn purge_after_exit(&'static self) {
         let now_ms = self.os().now_ms();
+        if !self.page_heap().is_exit_due(now_ms) {
+            return;
+        }
+        self.visit_each_shared(|heap| {
+            // A long look is for the ticks.
+            if heap.listed_slabs.get() < SPARSE_FROM_SLABS {
+                let _busy = heap.enter();
+                self.clear_out(heap, Zeal::Empty);
+            }
+        });
         self.page_heap().purge_after_exit(self.os(), &self.counters, now_ms);
     }
 
@@ -80,6 +100,7 @@ impl Allocator {
                 heap.is_inherited.set(true);
             }
         }
+        self.shared.forget_frozen(&self.registry);
         registry::relist(&mut self.registry.lock(), self.registry.heaps());
     }
 }

@@ -5,7 +5,7 @@
 //! that answers every question with "ask the slow path". That way the fast paths need no test for "is this thread
 //! known", even while the dynamic loader has not set up thread-local storage contents.
 //!
-//! The others are the thread's [`Window`], whose zero limit says "nothing is known yet" in the same way.
+//! Four are the thread's [`Window`], whose zero limit says "nothing is known yet" in the same way. The last one counts.
 
 use crate::cpu::ThreadWords;
 
@@ -14,6 +14,7 @@ const BASE: usize = 1;
 const LIMIT: usize = 2;
 const MAP: usize = 3;
 const OWNER: usize = 4;
+const CALLS: usize = 5;
 
 /// What a thread has to know to recognise an address as its own: a table with an entry for each unit from `base` on, whose
 /// low 16 bits name the unit's owner.
@@ -48,6 +49,14 @@ pub fn set_window(window: Window) {
     words.set::<LIMIT>(window.limit);
     words.set::<MAP>(window.map);
     words.set::<OWNER>(usize::from(window.owner));
+}
+
+/// How often this thread has called this function before.
+pub fn count_call() -> usize {
+    let words = ThreadWords::here();
+    let calls = words.get::<CALLS>();
+    words.set::<CALLS>(calls.wrapping_add(1));
+    calls
 }
 
 /// This thread's window, read field by field at the moment of use.
@@ -108,6 +117,15 @@ mod tests {
                     assert_eq!(at_distance_from(1000), 77 * n);
                     set_distance(1000, 1000);
                 });
+            }
+        });
+    }
+
+    #[test]
+    fn each_thread_counts_from_zero() {
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| assert_eq!([count_call(), count_call(), count_call()], [0, 1, 2]));
             }
         });
     }

@@ -1,4 +1,4 @@
-/* Proves that idle threads are cheap: each of 1,000 that keeps a few blocks and sleeps costs less than 32
+/* Proves that idle threads are cheap: each of 1,000 that keeps a few blocks and sleeps costs less than 16
  * KiB, its stack and libc's share included.
  *
  * @only mallow
@@ -31,7 +31,7 @@ int main(void) {
     pthread_barrier_wait(&settled);
     size_t each = (resident_bytes() - before) / THREADS;
     printf("%zu bytes each\n", each);
-    REQUIRE_SAYING(each < 32 * KIB, "%zu bytes each", each);
+    REQUIRE_SAYING(each < 16 * KIB, "%zu bytes each", each);
     pthread_barrier_wait(&over);
     for (size_t i = 0; i < THREADS; i++)
         join(threads[i]);

@@ -7,6 +7,7 @@ use core::ptr::with_exposed_provenance_mut;
 
 use mallow_heap::allocator::Allocator;
 use mallow_heap::heap::Heap;
+use mallow_heap::shared::Found;
 use mallow_sys::Os;
 use mallow_sys::sim::Sim;
 use mallow_testkit::ops::{HEAPS, Op};
@@ -36,6 +37,8 @@ pub(crate) struct Client {
     /// What it was promised.
     pub(crate) oracle: Oracle,
     steps: u32,
+    /// Whether it has no heaps of its own: each operation visits a shared one, if there is one.
+    pub(crate) is_sharing: bool,
 }
 
 /// An allocator on `os` that lives for ever.
@@ -46,7 +49,15 @@ pub(crate) fn allocator_on(os: &'static dyn Os) -> &'static Allocator {
 impl Client {
     /// A client without a heap; `seed` makes what it writes differ from what others write.
     pub(crate) fn new(allocator: &'static Allocator, clock: Option<&'static Sim>, seed: u64) -> Self {
-        Self { allocator, clock, heaps: [None; HEAPS], current: 0, oracle: Oracle::new(seed), steps: 0 }
+        Self {
+            allocator,
+            clock,
+            heaps: [None; HEAPS],
+            current: 0,
+            oracle: Oracle::new(seed),
+            steps: 0,
+            is_sharing: false,
+        }
     }
 
     /// Carries out `op`; panics if a promise is broken.
@@ -71,6 +82,9 @@ impl Client {
                 Answer::Done
             }
         };
+        if self.is_sharing {
+            (0..HEAPS).for_each(|heap| self.leave(heap));
+        }
         self.steps += 1;
         if self.steps.is_multiple_of(CHECK_INTERVAL) {
             self.check();
@@ -101,7 +115,11 @@ impl Client {
     fn heap(&mut self) -> Option<&'static Heap> {
         let slot = &mut self.heaps[self.current];
         if slot.is_none() {
-            *slot = self.allocator.attach();
+            *slot = if self.is_sharing {
+                self.allocator.find_heap(1).map(Found::heap)
+            } else {
+                self.allocator.attach()
+            };
         }
         *slot
     }
@@ -193,6 +211,10 @@ impl Client {
 
     fn leave(&mut self, heap: usize) {
         if let Some(heap) = self.heaps[heap].take() {
+            if heap.is_shared() {
+                self.allocator.leave(heap);
+                return;
+            }
             self.allocator.detach(heap);
             self.allocator.purge_after_exit();
         }

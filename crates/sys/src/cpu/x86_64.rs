@@ -24,6 +24,7 @@ pub mod number {
     pub const GETPID: usize = 39;
     pub const GETRLIMIT: usize = 97;
     pub const FUTEX: usize = 202;
+    pub const SCHED_GETAFFINITY: usize = 204;
     pub const CLOCK_GETTIME: usize = 228;
 }
 
@@ -51,10 +52,10 @@ global_asm!(
     ".hidden mallow_thread",
     ".globl mallow_thread",
     ".type mallow_thread, @object",
-    ".size mallow_thread, 40",
+    ".size mallow_thread, 48",
     ".p2align 3",
     "mallow_thread:",
-    ".zero 40",
+    ".zero 48",
     ".popsection",
 );
 

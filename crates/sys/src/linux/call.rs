@@ -304,6 +304,19 @@ pub fn address_space_limit() -> Option<usize> {
     if limit[0] == u64::MAX { None } else { usize::try_from(limit[0]).ok() }
 }
 
+/// How many processors this thread may run on; `None` if the kernel does not say.
+///
+/// # Source
+///
+/// `sched_getaffinity(2)`: a mask of at most 8,192 bits.
+pub fn processor_count() -> Option<u64> {
+    let mut mask = [0_u64; 128];
+    let arguments = [0, size_of_val(&mask), mask.as_mut_ptr().expose_provenance(), 0, 0, 0];
+    // SAFETY: writes at most this many bytes to our array.
+    result(unsafe { syscall(number::SCHED_GETAFFINITY, arguments) }).ok()?;
+    Some(mask.iter().map(|word| u64::from(word.count_ones())).sum())
+}
+
 /// Sleeps while `*word == seen`; may wake early.
 pub fn futex_wait(word: *const u32, seen: u32) {
     // SAFETY: the kernel reads the word; a bad address is an error, not a fault.
