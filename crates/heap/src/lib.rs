@@ -45,6 +45,7 @@ mod pages;
 pub mod patience;
 mod perturb;
 pub mod process;
+mod purge;
 mod realloc;
 mod refill;
 pub mod region;

@@ -3,8 +3,9 @@
 //! A run goes to the smallest sufficient free run, and units that are still resident are used before fresh ones. Memory
 //! that comes back stays resident until growth needs the room in the budget (*grow gate*) or it has aged (*decay*).
 //!
-//! Called by `refill` for slabs and by `allocator` for medium blocks; one lock around all of it. Calls `region`, `chunk`
-//! and the operating system.
+//! Called by `runs`; one lock around all of it. Calls `region` and `chunk`. What goes back to the kernel is in `purge`.
+
+use core::ptr::NonNull;
 
 use mallow_sys::{HugePages, Os};
 use mallow_trace::Counter;
@@ -12,16 +13,12 @@ use mallow_trace::Counter;
 use crate::chunk::{Chunk, Wish};
 use crate::config::{
     CHUNK_BYTES, CHUNK_UNITS, DIRTY_FLOOR_BYTES, FREED_FLOOR_BYTES, FREED_STEP_BYTES, HUGE_FROM_BYTES,
-    LATELY_TICKS, MIN_PURGED_UNITS, PARTS_SHARE, PURGE_STEP_BYTES, PURGE_VISITS, RESERVATION_LADDER, TICK_MS,
-    UNIT_BYTES,
+    RESERVATION_LADDER, UNIT_BYTES,
 };
 use crate::counters::Counters;
 use crate::patience::Patience;
 use crate::region::Region;
 use crate::rooms::{self, Rooms};
-
-use core::cell::Cell;
-use core::ptr::NonNull;
 
 /// A run of units that was handed out.
 #[derive(Clone, Copy, Debug)]
@@ -38,28 +35,28 @@ pub struct Run {
 #[derive(Debug)]
 pub struct PageHeap {
     /// Chunks by their longest free run.
-    by_free: Rooms,
+    pub(crate) by_free: Rooms,
     /// Chunks by their longest run that is free and may be resident.
-    by_backed: Rooms,
-    oldest_dirty: Option<&'static Chunk>,
+    pub(crate) by_backed: Rooms,
+    pub(crate) oldest_dirty: Option<&'static Chunk>,
     newest_dirty: Option<&'static Chunk>,
     region: Option<&'static Region>,
-    used_units: usize,
-    dirty_units: usize,
+    pub(crate) used_units: usize,
+    pub(crate) dirty_units: usize,
     /// The most that was in use, fading away.
-    lately_used_units: usize,
+    pub(crate) lately_used_units: usize,
     /// The clock at the last tick.
-    now_ms: u64,
+    pub(crate) now_ms: u64,
     /// The clock at the last look for what has aged.
-    looked_ms: u64,
+    pub(crate) looked_ms: u64,
     /// How much to keep resident.
-    patience: Patience,
+    pub(crate) patience: Patience,
     /// Who gets huge pages, once that was asked.
     huge_pages: Option<HugePages>,
     /// The clock when a thread's exit last led to a purge.
-    purged_exit_ms: u64,
+    pub(crate) purged_exit_ms: u64,
     /// Bytes; the dirty budget's floor (`M_TRIM_THRESHOLD`).
-    dirty_floor_bytes: usize,
+    pub(crate) dirty_floor_bytes: usize,
 }
 
 // SAFETY: reached through a lock only; the chunks and regions live for ever.
@@ -185,184 +182,9 @@ impl PageHeap {
         self.patience.decay_ms()
     }
 
-    /// Notes the time and purges what has aged; returns the bytes.
-    pub fn tick(&mut self, os: &dyn Os, counters: &Counters, now_ms: u64) -> usize {
-        self.now_ms = now_ms;
-        self.patience.tick(now_ms);
-        self.lately_used_units -= self.lately_used_units / LATELY_TICKS;
-        // What was free at the last look and has not been used since goes.
-        if now_ms < self.looked_ms + self.patience.decay_ms() / 2 {
-            return 0;
-        }
-        self.looked_ms = now_ms;
-        let mut purged = 0;
-        let mut next = self.oldest_dirty;
-        while purged < PURGE_STEP_BYTES
-            && let Some(chunk) = next
-        {
-            next = chunk.by_age.next.get();
-            purged += self.purge_runs(os, counters, chunk, chunk.take_aged());
-        }
-        self.patience.gave(purged);
-        self.count(counters);
-        purged
-    }
-
-    /// Purges everything that is free down to `keep` bytes; returns the bytes.
-    pub fn trim(&mut self, os: &dyn Os, counters: &Counters, keep: usize) -> usize {
-        let dirty = self.dirty_units * UNIT_BYTES;
-        self.purge(os, counters, dirty.saturating_sub(keep), 1, |_| true)
-    }
-
-    /// Whether it is time to purge what threads left behind that have exited.
-    pub fn is_exit_due(&self, now_ms: u64) -> bool {
-        now_ms >= self.purged_exit_ms + TICK_MS
-    }
-
-    /// Purges what a thread left behind when it exited, at most once per tick, so that short-lived threads find the memory of
-    /// their predecessors still resident.
-    pub fn purge_after_exit(&mut self, os: &dyn Os, counters: &Counters, now_ms: u64) {
-        if self.is_exit_due(now_ms) {
-            self.purged_exit_ms = now_ms;
-            // Little is left to the next thread, if there was one each time.
-            let used = self.used_units * UNIT_BYTES;
-            let keep =
-                if self.patience.is_at_rest() { 0 } else { self.patience.budget(used, DIRTY_FLOOR_BYTES) };
-            let purged = self.trim(os, counters, keep);
-            self.patience.gave(purged);
-        }
-    }
-
-    /// Gives whole chunks that are free back to the operating system for ever, so that their address space and their charge
-    /// can serve something else; returns the bytes.
-    pub fn retire_free_chunks(&mut self, os: &dyn Os, counters: &Counters) -> usize {
-        let mut bytes = 0;
-        while let Some(chunk) = { self.by_free.whole().next() } {
-            self.dirty_units -= chunk.backed_units() as usize;
-            chunk.retire(os);
-            self.file(chunk);
-            bytes += CHUNK_BYTES;
-        }
-        counters.add(Counter::PurgedBytes, bytes);
-        self.count(counters);
-        bytes
-    }
-
     /// Sets the floor of the dirty budget.
     pub fn set_dirty_floor(&mut self, bytes: usize) {
         self.dirty_floor_bytes = bytes;
-    }
-
-    /// Growth by `fresh_units` must not push the resident memory beyond what is in use plus the budget.
-    fn pass_grow_gate(&mut self, os: &dyn Os, counters: &Counters, fresh_units: usize) {
-        let used = self.used_units * UNIT_BYTES;
-        let is_large = used >= HUGE_FROM_BYTES;
-        let speculated = if is_large { CHUNK_BYTES } else { 0 };
-        let budget = self.patience.budget(used, self.dirty_floor_bytes) + speculated;
-        let dirty = self.dirty_units * UNIT_BYTES;
-        if dirty > budget {
-            let purged = self.purge_whole_chunks(os, counters, fresh_units * UNIT_BYTES);
-            if purged == 0 && (!is_large || dirty > self.parts_budget(budget, used)) {
-                self.purge_some(os, counters, fresh_units * UNIT_BYTES);
-            }
-        }
-    }
-
-    /// Bytes of free memory beyond which parts of chunks are purged: huge pages are split by it, so more than `budget` once that
-    /// was in vain.
-    fn parts_budget(&self, budget: usize, used: usize) -> usize {
-        if self.patience.is_at_rest() { budget } else { budget.max(used / PARTS_SHARE) }
-    }
-
-    /// Purges `bytes` bytes in chunks of which nothing is in use, as far as a few of them are resident: they come back as huge
-    /// pages, and the others do not.
-    fn purge_whole_chunks(&mut self, os: &dyn Os, counters: &Counters, bytes: usize) -> usize {
-        let mut purged = 0;
-        for chunk in self.by_free.whole().take(PURGE_VISITS as usize) {
-            if purged >= bytes {
-                break;
-            }
-            if chunk.backed_units() > 0 {
-                purged += self.purge_chunk(os, counters, chunk, 1);
-            }
-        }
-        self.patience.gave(purged);
-        purged
-    }
-
-    /// Purges `bytes` bytes in long runs, as far as a few chunks have them.
-    fn purge_some(&mut self, os: &dyn Os, counters: &Counters, bytes: usize) {
-        let visits = Cell::new(PURGE_VISITS);
-        let may_visit = |_: &Chunk| visits.replace(visits.get().saturating_sub(1)) > 0;
-        let purged = self.purge(os, counters, bytes, MIN_PURGED_UNITS, may_visit);
-        self.patience.gave(purged);
-    }
-
-    /// Purges chunks, longest unused first, while `eligible` says so and until `bytes` have gone; no runs below `min_units`.
-    fn purge(
-        &mut self,
-        os: &dyn Os,
-        counters: &Counters,
-        bytes: usize,
-        min_units: u32,
-        eligible: impl Fn(&Chunk) -> bool,
-    ) -> usize {
-        let mut purged = 0;
-        let mut next = self.oldest_dirty;
-        while purged < bytes
-            && let Some(chunk) = next.filter(|chunk| eligible(chunk))
-        {
-            next = chunk.by_age.next.get();
-            purged += self.purge_chunk(os, counters, chunk, min_units);
-        }
-        self.count(counters);
-        purged
-    }
-
-    /// Purges the free runs of `chunk` that have at least `min_units` units; returns the bytes.
-    fn purge_chunk(
-        &mut self,
-        os: &dyn Os,
-        counters: &Counters,
-        chunk: &'static Chunk,
-        min_units: u32,
-    ) -> usize {
-        let long_enough = chunk.backed_runs().filter(|(_, units)| *units >= min_units);
-        let purged = self.purge_runs(os, counters, chunk, long_enough);
-        if purged == 0 {
-            // Refused (locked memory), or too short: it is not the first to be looked at again.
-            chunk.freed_ms.set(self.now_ms);
-            self.file(chunk);
-        }
-        purged
-    }
-
-    /// Purges `runs`, which are free and backed, of `chunk`; returns the bytes.
-    fn purge_runs(
-        &mut self,
-        os: &dyn Os,
-        counters: &Counters,
-        chunk: &'static Chunk,
-        runs: impl Iterator<Item = (u32, u32)>,
-    ) -> usize {
-        let mut purged = 0;
-        for (start, units) in runs {
-            let len = units as usize * UNIT_BYTES;
-            // SAFETY: free units of a committed chunk: nothing needs their contents.
-            if unsafe { os.decommit(chunk.unit_start(start), len) }.is_ok() {
-                chunk.purged(start, units);
-                purged += len;
-            }
-        }
-        if purged == 0 {
-            return 0;
-        }
-        self.dirty_units -= purged / UNIT_BYTES;
-        chunk.stay_split(os);
-        self.file(chunk);
-        chunk.drop_lines(os);
-        counters.add(Counter::PurgedBytes, purged);
-        purged
     }
 
     /// The smallest sufficient run that is still resident, or else the smallest sufficient one.
@@ -400,7 +222,7 @@ impl PageHeap {
     }
 
     /// Puts `chunk` into the lists where it belongs now.
-    fn file(&mut self, chunk: &'static Chunk) {
+    pub(crate) fn file(&mut self, chunk: &'static Chunk) {
         self.by_free.file(chunk, chunk.longest_free());
         self.by_backed.file(chunk, chunk.longest_backed());
         match (chunk.backed_units() > 0, chunk.is_dirty.get()) {
@@ -434,7 +256,7 @@ impl PageHeap {
         rooms::unlink(&mut self.oldest_dirty, chunk, |chunk| &chunk.by_age);
     }
 
-    fn count(&self, counters: &Counters) {
+    pub(crate) fn count(&self, counters: &Counters) {
         counters.set_run_bytes(self.used_units * UNIT_BYTES);
         counters.set(Counter::DirtyBytes, self.dirty_units * UNIT_BYTES);
     }
