@@ -29,6 +29,9 @@ const ALL_UNITS: u128 = bitmap::mask(0, CHUNK_UNITS);
 /// Bytes of the metadata lines of a chunk: whole pages.
 const LINES_BYTES: usize = CHUNK_UNITS as usize * size_of::<Slab>();
 
+/// Resident pages from which on the rest of a chunk does not count: fifteen sixteenths.
+const DENSE_PAGES: usize = CHUNK_BYTES / PAGE_BYTES / 16 * 15;
+
 const _: () = assert!(LINES_BYTES.is_multiple_of(PAGE_BYTES));
 
 /// A tracker. All-zero bytes are a tracker that was never opened.
@@ -43,6 +46,10 @@ pub struct Chunk {
     aged: Cell<u128>,
     /// Whether huge pages were asked for.
     huge: Cell<bool>,
+    /// Whether huge pages were refused.
+    small: Cell<bool>,
+    /// Whether all units were in use at the last look for chunks to collapse, and whether that was tried since.
+    full: Cell<Fullness>,
     start: Cell<Option<NonNull<u8>>>,
     /// The metadata lines of its units.
     lines: Cell<Option<NonNull<u8>>>,
@@ -112,6 +119,18 @@ pub struct Taken {
     pub purged_units: u32,
     /// Whether all of it reads as zero.
     pub is_zero: bool,
+}
+
+/// What the looks for chunks to collapse have found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+enum Fullness {
+    /// A unit was free at the last look.
+    Room = 0,
+    /// Every unit was in use.
+    Full = 1,
+    /// The same, and it was tried.
+    Tried = 2,
 }
 
 impl Chunk {
@@ -186,9 +205,35 @@ impl Chunk {
             // SAFETY: committed since the chunk was opened.
             unsafe { os.advise_huge(start, CHUNK_BYTES, true) };
             self.huge.set(true);
+            self.small.set(false);
             self.backed.set(ALL_UNITS);
         }
         self.purged.replace(0).count_ones()
+    }
+
+    /// Makes one huge page of the chunk if all of it was in use at two looks and nearly all of it is resident; returns whether that was
+    /// tried. Costs a copy.
+    pub fn collapse(&self, os: &dyn Os) -> bool {
+        let found = if self.used.get() == ALL_UNITS { Fullness::Full } else { Fullness::Room };
+        let before = self.full.get();
+        if found == Fullness::Room || before == Fullness::Room {
+            self.full.set(found);
+        }
+        let Some(start) = self.start.get() else { return false };
+        if found == Fullness::Room || before != Fullness::Full || self.huge.get() {
+            return false;
+        }
+        self.full.set(Fullness::Tried);
+        if os.resident_pages(start, CHUNK_BYTES).is_none_or(|pages| pages < DENSE_PAGES) {
+            return false;
+        }
+        if self.small.replace(false) {
+            // SAFETY: committed since the chunk was opened.
+            unsafe { os.advise_huge(start, CHUNK_BYTES, true) };
+        }
+        // SAFETY: committed since the chunk was opened, and a chunk is one huge page.
+        self.huge.set(unsafe { os.collapse(start, CHUNK_BYTES) });
+        true
     }
 
     /// Keeps the kernel from making a huge page again of what is left of the chunk after a part was given back.
@@ -204,6 +249,7 @@ impl Chunk {
         if let Some(start) = self.start.get() {
             // SAFETY: committed since the chunk was opened.
             unsafe { os.advise_huge(start, CHUNK_BYTES, false) };
+            self.small.set(true);
         }
     }
 

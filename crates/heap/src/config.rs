@@ -85,6 +85,12 @@ pub const MIN_PURGED_UNITS: u32 = 4;
 /// Bytes in use from which on new chunks are huge pages, where the system lets us ask for them: the untouched part of the last one
 /// is then small beside the rest.
 pub const HUGE_FROM_BYTES: usize = 16 * MIB;
+/// Bytes in use from which on chunks that are full, and were so at the last look, become huge pages.
+pub const COLLAPSE_FROM_BYTES: usize = 4 * MIB;
+/// Chunks that one look makes huge pages of at most, 0.3 ms each.
+pub const COLLAPSE_STEP: usize = 2;
+/// Chunks that one look for such chunks visits at most.
+pub const COLLAPSE_VISITS: usize = 1024;
 /// Bytes; free resident memory up to this never has to be purged before growth.
 pub const DIRTY_FLOOR_BYTES: usize = 2 * MIB;
 /// Bytes that one tick purges at most from the page heap, so that no request waits long.

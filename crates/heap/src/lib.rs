@@ -26,6 +26,7 @@ pub mod block;
 mod check;
 pub mod chunk;
 pub mod clearing;
+mod collapse;
 pub mod config;
 pub mod counters;
 pub mod density;

@@ -40,7 +40,7 @@ pub struct PageHeap {
     pub(crate) by_backed: Rooms,
     pub(crate) oldest_dirty: Option<&'static Chunk>,
     newest_dirty: Option<&'static Chunk>,
-    region: Option<&'static Region>,
+    pub(crate) region: Option<&'static Region>,
     pub(crate) used_units: usize,
     pub(crate) dirty_units: usize,
     /// The most that was in use, fading away.
@@ -51,6 +51,8 @@ pub struct PageHeap {
     pub(crate) looked_ms: u64,
     /// How much to keep resident.
     pub(crate) patience: Patience,
+    /// The chunk that was last looked at for making a huge page of it.
+    pub(crate) collapse_at: usize,
     /// Who gets huge pages, once that was asked.
     huge_pages: Option<HugePages>,
     /// The clock when a thread's exit last led to a purge.
@@ -77,6 +79,7 @@ impl PageHeap {
             now_ms: 0,
             looked_ms: 0,
             patience: Patience::new(),
+            collapse_at: 0,
             huge_pages: None,
             purged_exit_ms: 0,
             dirty_floor_bytes: DIRTY_FLOOR_BYTES,
@@ -115,10 +118,15 @@ impl PageHeap {
         Some(Run { start: chunk.unit_start(start), units, is_zero: taken.is_zero })
     }
 
+    /// Who gets huge pages.
+    pub(crate) fn huge_pages(&mut self, os: &dyn Os) -> HugePages {
+        *self.huge_pages.get_or_insert_with(|| os.huge_pages())
+    }
+
     /// Decides how `chunk`, of which nothing is resident, becomes resident: as one huge page if so much is in use that what the
     /// program leaves of it does not count. Returns the units that do so although nobody has asked for them.
     fn choose_page_size(&mut self, os: &dyn Os, counters: &Counters, chunk: &'static Chunk) -> usize {
-        let huge_pages = *self.huge_pages.get_or_insert_with(|| os.huge_pages());
+        let huge_pages = self.huge_pages(os);
         let used = self.used_units * UNIT_BYTES;
         // Many threads with little each have slabs that are hardly touched.
         let per_heap = used / usize::try_from(counters.get(Counter::Heaps)).unwrap_or(1).max(1);

@@ -26,6 +26,7 @@ impl PageHeap {
             return 0;
         }
         self.looked_ms = now_ms;
+        self.collapse_some(os);
         let mut purged = 0;
         let mut next = self.oldest_dirty;
         while purged < PURGE_STEP_BYTES

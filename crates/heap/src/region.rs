@@ -179,6 +179,11 @@ impl Region {
         Ok(Some(chunk))
     }
 
+    /// How many chunks were ever opened: the first ones.
+    pub fn opened_chunks(&self) -> usize {
+        self.opened_chunks.get()
+    }
+
     /// Commits the units of chunks `from..to`, and what the arrays need for them.
     fn commit_chunks(&self, os: &dyn Os, from: usize, to: usize) -> Result<(), OsError> {
         for array in self.arrays {

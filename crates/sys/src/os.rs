@@ -135,6 +135,15 @@ pub unsafe trait Os: Sync {
         room: NonNull<u8>,
     ) -> Result<(), OsError>;
 
+    /// Makes huge pages of a span that is resident in small ones; returns whether that is done. Contents stay. Costs a copy.
+    ///
+    /// # Safety
+    ///
+    /// 1. The span is committed, and both its ends are multiples of 2 MiB.
+    unsafe fn collapse(&self, _start: NonNull<u8>, _bytes: usize) -> bool {
+        false
+    }
+
     /// How many pages of a span are resident; `None` if that is not known. Looks at 2 MiB at most.
     fn resident_pages(&self, _start: NonNull<u8>, _bytes: usize) -> Option<usize> {
         None

@@ -26,6 +26,7 @@ const MAP_NORESERVE: usize = 0x4000;
 const MADV_DONTNEED: usize = 4;
 const MADV_HUGEPAGE: usize = 14;
 const MADV_NOHUGEPAGE: usize = 15;
+const MADV_COLLAPSE: usize = 25;
 const MREMAP_MAYMOVE: usize = 1;
 const MREMAP_FIXED: usize = 2;
 const O_RDWR_CLOEXEC: usize = 0o2_000_002;
@@ -146,6 +147,25 @@ pub unsafe fn advise_huge(start: NonNull<u8>, bytes: usize, wanted: bool) {
     let advice = if wanted { MADV_HUGEPAGE } else { MADV_NOHUGEPAGE };
     // SAFETY: by (1); the contents stay as they are.
     let _ = unsafe { syscall(number::MADVISE, [start.addr().get(), bytes, advice, 0, 0, 0]) };
+}
+
+/// Makes huge pages of a span, now, whatever the system's setting.
+///
+/// # Errors
+///
+/// The kernel's reason: older than 6.1, huge pages refused for the span, no huge page left.
+///
+/// # Safety
+///
+/// 1. The span is private anonymous memory of ours.
+///
+/// # Source
+///
+/// `madvise(2)`, `MADV_COLLAPSE`.
+pub unsafe fn collapse(start: NonNull<u8>, bytes: usize) -> Result<(), OsError> {
+    // SAFETY: by (1); the contents stay as they are.
+    let returned = unsafe { syscall(number::MADVISE, [start.addr().get(), bytes, MADV_COLLAPSE, 0, 0, 0]) };
+    result(returned).map(drop)
 }
 
 /// Reads the beginning of a file into `buffer`; the bytes read, 0 if that fails.

@@ -96,6 +96,11 @@ unsafe impl Os for Linux {
         unsafe { call::remap_to(start, old_bytes, new_bytes, room) }.map(drop)
     }
 
+    unsafe fn collapse(&self, start: NonNull<u8>, bytes: usize) -> bool {
+        // SAFETY: committed by us (1), and the contents stay as they are.
+        unsafe { call::collapse(start, bytes) }.is_ok()
+    }
+
     fn resident_pages(&self, start: NonNull<u8>, bytes: usize) -> Option<usize> {
         let mut pages = [0; RESIDENT_STEP_PAGES];
         call::resident(start, bytes, &mut pages).ok()?;
