@@ -11,7 +11,7 @@ use loom::thread;
 use mallow_ds::mailbox::{self, Letters};
 use mallow_ds::owner::{self, Owner};
 use mallow_ds::packed::Packed;
-use mallow_ds::remote::{self, Chain, RemoteWord};
+use mallow_ds::remote::{self, RemoteWord};
 
 const SLABS: usize = 2;
 const BLOCKS: usize = 4;
@@ -48,13 +48,13 @@ impl Model {
         let link = |from: usize, to: Option<u64>| {
             self.block_link[from].store(to.map_or(0, |place| place as usize + 1), Ordering::Relaxed);
         };
-        let mut chain = Chain::of(blocks[0] as u64);
+        let mut chain = RemoteWord::of(blocks[0] as u64);
         for block in &blocks[1..] {
-            link(*block, Some(chain.first));
+            link(*block, Some(chain.first()));
             chain = chain.with(*block as u64);
         }
         let before = remote::splice(&self.remote[slab], chain, |older| {
-            link(chain.last as usize, older.map(|older| older.first));
+            link(chain.last() as usize, (!older.is_empty()).then(|| older.first()));
         })
         .expect("few blocks");
         if before.is_empty() {
@@ -75,15 +75,15 @@ impl Model {
         while letter != 0 {
             let slab = letter as usize - 1;
             letter = self.letter_link[slab].load(Ordering::Relaxed);
-            let chain = remote::take(&self.remote[slab]).expect("who posts has put a chain there");
-            let (mut block, mut last, mut sum) = (chain.first as usize + 1, 0, 0);
-            for _ in 0..chain.block_count {
+            let chain = remote::take(&self.remote[slab]);
+            let (mut block, mut last, mut sum) = (chain.first() as usize + 1, 0, 0);
+            for _ in 0..chain.block_count() {
                 last = block - 1;
                 sum += last as u64;
                 self.home[last].fetch_add(1, Ordering::Relaxed);
                 block = self.block_link[last].load(Ordering::Relaxed);
             }
-            assert_eq!((last as u64, sum), (chain.last, chain.sum), "the word says what the chain is");
+            assert_eq!((last as u64, sum), (chain.last(), chain.sum()), "the word says what the chain is");
             assert_eq!(block, 0, "the chain is as long as its count");
         }
         self.inside.fetch_sub(1, Ordering::Relaxed);

@@ -52,7 +52,9 @@ pub const BATCH_BLOCKS: usize = 32;
 /// Bytes that a sender collects for one slab before it passes them on.
 pub const BATCH_BYTES: usize = 4 * KIB;
 /// Slabs for which a sender collects at the same time. A power of two.
-pub const BATCH_SLOTS: usize = 16;
+pub const BATCH_SLOTS: usize = CLASS_COUNT;
+/// How far apart the places of the same class of two heaps are: odd, and not near a fraction of all.
+pub const HEAP_STRIDE: usize = 23;
 
 /// Blocks that a thread gets per refill while it allocates slowly, so that it comes by the slow path often enough to
 /// return memory in time.

@@ -21,11 +21,10 @@ use mallow_ds::sync::{AtomicU32, Ordering};
 use mallow_sys::thread::Window;
 use mallow_units::SizeClass;
 use mallow_units::size_class::{CLASS_COUNT, QUANTUM, SMALL_INDEX};
-use mallow_units::word::to_usize;
 
 use crate::bin::Bin;
 use crate::block::{self, Block};
-use crate::config::BATCH_SLOTS;
+use crate::config::{BATCH_SLOTS, HEAP_STRIDE};
 use crate::counters::Change;
 use crate::remote::Parcel;
 use crate::run_cache::RunCache;
@@ -204,14 +203,10 @@ impl Heap {
         block.cast()
     }
 
-    /// Where it collects the blocks of `slab`, or of others that share the place.
+    /// Where it collects the blocks of `slab`: no two classes of one heap share a place, and hardly two heaps.
     #[inline(always)]
     pub(crate) fn parcel_slot(&self, slab: &Slab) -> &Cell<Parcel> {
-        /// 2^64 divided by the golden ratio: consecutive lines spread evenly.
-        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-        let line = (core::ptr::from_ref(slab).addr() / size_of::<Slab>()) as u64;
-        let slot = to_usize(line.wrapping_mul(SPREAD) >> (u64::BITS - BATCH_SLOTS.ilog2()));
-        &self.batches[slot % BATCH_SLOTS]
+        &self.batches[(slab.class().index() + usize::from(slab.heap_id()) * HEAP_STRIDE) % BATCH_SLOTS]
     }
 
     /// Replaces a list.

@@ -15,7 +15,7 @@
 
 use core::sync::atomic::compiler_fence;
 
-use mallow_ds::remote::Chain;
+use mallow_ds::remote::RemoteWord;
 use mallow_ds::sync::Ordering;
 use mallow_units::size_class::{self, QUANTUM};
 use mallow_units::word::to_usize;
@@ -104,12 +104,12 @@ impl Slab {
     }
 
     /// The blocks that `chain` describes.
-    pub(crate) fn blocks_of(&self, chain: Chain) -> Blocks {
+    pub(crate) fn blocks_of(&self, chain: RemoteWord) -> Blocks {
         Blocks {
-            first: self.block_at(chain.first),
-            last: self.block_at(chain.last),
-            block_count: to_u32(chain.block_count),
-            sum: chain.block_count * self.start() as u64 + chain.sum * QUANTUM as u64,
+            first: self.block_at(chain.first()),
+            last: self.block_at(chain.last()),
+            block_count: to_u32(chain.block_count()),
+            sum: chain.block_count() * self.start() as u64 + chain.sum() * QUANTUM as u64,
         }
     }
 

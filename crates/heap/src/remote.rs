@@ -13,7 +13,7 @@
 
 use mallow_ds::mailbox;
 use mallow_ds::owner;
-use mallow_ds::remote::{self, Chain};
+use mallow_ds::remote::{self, RemoteWord};
 use mallow_ds::sync::Ordering;
 use mallow_sys::cpu;
 use mallow_units::word::to_usize;
@@ -32,19 +32,19 @@ use crate::window;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Parcel {
     slab: Option<&'static Slab>,
-    chain: Chain,
+    chain: RemoteWord,
 }
 
 impl Parcel {
     /// Nothing to send.
-    pub(crate) const EMPTY: Self = Self { slab: None, chain: Chain::of(0) };
+    pub(crate) const EMPTY: Self = Self { slab: None, chain: RemoteWord::EMPTY };
 
     fn is_for(&self, slab: &Slab) -> bool {
         self.slab.is_some_and(|own| core::ptr::eq(own, slab))
     }
 
     fn is_full(&self, slab: &Slab) -> bool {
-        let blocks = to_usize(self.chain.block_count);
+        let blocks = to_usize(self.chain.block_count());
         blocks >= BATCH_BLOCKS || blocks * slab.block_bytes() >= BATCH_BYTES
     }
 }
@@ -93,7 +93,7 @@ impl Allocator {
         }
         // SAFETY: the block is the caller's to give (1).
         unsafe { block::set_mark(block, slab.mark()) };
-        self.send(Parcel { slab: Some(slab), chain: Chain::of(slab.place_of(block)) });
+        self.send(Parcel { slab: Some(slab), chain: RemoteWord::of(slab.place_of(block)) });
     }
 
     /// Puts a block into the parcel for `slab`; sends what is full, and returns whether that was so.
@@ -101,6 +101,7 @@ impl Allocator {
     /// # Safety
     ///
     /// 1. As [`Allocator::free_remote`], and `heap` is a thread's.
+    #[inline(always)]
     unsafe fn collect(&'static self, heap: &Heap, slab: &'static Slab, block: *mut Block) -> bool {
         // SAFETY: the block is the caller's to give (1).
         unsafe { block::set_mark(block, slab.mark()) };
@@ -110,11 +111,11 @@ impl Allocator {
         let mut parcel = slot.get();
         if parcel.is_for(slab) {
             // SAFETY: the block is ours and not in a list yet.
-            unsafe { block::set_next(block, slab.block_at(parcel.chain.first)) };
+            unsafe { block::set_next(block, slab.block_at(parcel.chain.first())) };
             parcel.chain = parcel.chain.with(place);
         } else {
             self.send(parcel);
-            parcel = Parcel { slab: Some(slab), chain: Chain::of(place) };
+            parcel = Parcel { slab: Some(slab), chain: RemoteWord::of(place) };
         }
         let is_full = parcel.is_full(slab);
         slot.set(if is_full { Parcel::EMPTY } else { parcel });
@@ -136,11 +137,13 @@ impl Allocator {
         let Some(slab) = parcel.slab else { return };
         let Some(remote) = self.remote_of(slab) else { return };
         let before = remote::splice(&remote.word, parcel.chain, |older| {
-            let next = older.map_or(block::NONE, |older| slab.block_at(older.first));
+            let next = if older.is_empty() { block::NONE } else { slab.block_at(older.first()) };
             // SAFETY: the chain is ours until the splice succeeds.
-            unsafe { block::set_next(slab.block_at(parcel.chain.last), next) };
+            unsafe { block::set_next(slab.block_at(parcel.chain.last()), next) };
         });
-        let Ok(before) = before else { misuse::damaged_list(slab, slab.block_at(parcel.chain.first).addr()) };
+        let Ok(before) = before else {
+            misuse::damaged_list(slab, slab.block_at(parcel.chain.first()).addr())
+        };
         if !before.is_empty() {
             return;
         }
@@ -184,7 +187,7 @@ impl Allocator {
             let Some(remote) = self.remote_of(slab) else { break };
             // Read before the word is taken: after that, a sender may post the slab again.
             next = region::slab_of(remote.letter.load(Ordering::Relaxed));
-            let Some(chain) = remote::take(&remote.word) else { continue };
+            let chain = remote::take(&remote.word);
             let blocks = slab.blocks_of(chain);
             if blocks.block_count > slab.used() || slab.is_on_bare_page(blocks.first.addr()) {
                 misuse::damaged_list(slab, blocks.first.addr());
