@@ -55,7 +55,8 @@ impl Allocator {
         if unsafe { self.free_fast(heap.window(), || heap, pointer) } {
             return Ok(());
         }
-        if self.keep_block(heap.window(), heap, pointer.addr()) {
+        let entry = window::place_of_entry(heap.window(), pointer.addr());
+        if entry.is_some_and(|entry| self.keep_block(heap, entry, pointer.addr())) {
             return Ok(());
         }
         // SAFETY: as above.

@@ -51,10 +51,9 @@ impl Allocator {
         Some(region.entry(region.unit_at(address)))
     }
 
-    /// Frees the medium block at `address` if `heap` has room to keep its run; returns whether it did.
+    /// Frees the medium block at `address`, whose page map entry is `entry`, if `heap` has room to keep its run; returns whether it did.
     #[inline(always)]
-    pub(crate) fn keep_block(&self, view: impl View, heap: &Heap, address: usize) -> bool {
-        let Some(entry) = window::place_of_entry(view, address) else { return false };
+    pub(crate) fn keep_block(&self, heap: &Heap, entry: &AtomicU64, address: usize) -> bool {
         let Some(run) = runs::run_in(entry.load(Ordering::Relaxed)) else { return false };
         let is_block = run.kind() == Kind::Run && run.start() == address;
         if !is_block || !heap.runs.has_room(run.units()) || self.is_slow_mode() {

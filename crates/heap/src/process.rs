@@ -24,6 +24,7 @@ use crate::allocator::{Allocator, Foreign};
 use crate::heap::Heap;
 use crate::options::Key;
 use crate::shared::Found;
+use crate::window;
 
 /// The allocator of this process.
 pub static ROOT: Allocator = Allocator::new(&LINUX);
@@ -204,15 +205,18 @@ pub unsafe fn free_fast(pointer: *mut u8) -> bool {
 pub unsafe fn free_slow(pointer: *mut u8) -> Result<(), Foreign> {
     let heap = heap_of_word();
     // SAFETY: the caller's promise (1); the heap is this thread's or belongs to none.
-    let is_done = unsafe { ROOT.free_remote_fast(heap, pointer) };
-    if is_done || ROOT.keep_block(Here::new(), heap, pointer.addr()) {
+    if unsafe { ROOT.free_remote_fast(heap, pointer) } {
+        return Ok(());
+    }
+    let entry = window::place_of_entry(Here::new(), pointer.addr());
+    if entry.is_some_and(|entry| ROOT.keep_block(heap, entry, pointer.addr())) {
         return Ok(());
     }
     // SAFETY: the caller's promise (1).
     unsafe { free_elsewhere(pointer) }
 }
 
-/// As [`free_slow`], if the block goes neither into a parcel nor to the runs that this thread keeps.
+/// As [`free_slow`], if the block is neither another heap's, with nothing wrong about it, nor a run that this thread keeps.
 ///
 /// # Errors
 ///

@@ -15,6 +15,7 @@ use crate::page_heap::{self, Run};
 use crate::region::{self, Region};
 use crate::run_cache;
 use crate::slab::{Kind, Slab};
+use crate::window;
 
 impl Allocator {
     /// Takes units from those that `heap` has kept, or from the page heap, and enters them in the page map: for a slab of
@@ -159,8 +160,7 @@ pub(crate) fn entry_for(slab: &'static Slab, heap_id: u16) -> u64 {
 /// The run that a page map entry stands for; `None` for what is owned by a heap, and for nothing.
 #[inline(always)]
 pub(crate) fn run_in(entry: u64) -> Option<&'static Slab> {
-    let has_owner = entry & ((1 << OWNER_BITS) - 1) != 0;
-    if has_owner { None } else { allocator::slab_in(entry) }
+    if window::has_owner(entry) { None } else { allocator::slab_in(entry) }
 }
 
 /// Enters `units` units from `address` in the page map.

@@ -56,7 +56,7 @@ pub struct Slab {
     pub(crate) bare: Cell<u32>,
     pub(crate) carved: Cell<u16>,
     heap_id: Cell<u16>,
-    class: Cell<u8>,
+    class: Cell<SizeClass>,
     kind: Cell<Kind>,
     units: Cell<u8>,
     pub(crate) flags: Cell<u8>,
@@ -105,7 +105,7 @@ impl Slab {
     /// Makes the line stand for a slab of `class`; `is_zero` if its memory reads as zero.
     pub fn open(&self, start: NonNull<u8>, units: u32, class: SizeClass, heap_id: u16, is_zero: bool) {
         self.stand_for(Kind::Slab, start, units, heap_id);
-        self.class.set(to_u8(class.index()));
+        self.class.set(class);
         self.reciprocal.set(class.reciprocal());
         self.local.set(block::NONE);
         self.outstanding.set(0);
@@ -182,7 +182,7 @@ impl Slab {
     }
     /// The size class of its blocks.
     pub fn class(&self) -> SizeClass {
-        SizeClass::at(usize::from(self.class.get())).unwrap_or(SizeClass::SMALLEST)
+        self.class.get()
     }
     /// Bytes in each of its blocks.
     pub fn block_bytes(&self) -> usize {

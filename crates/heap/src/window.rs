@@ -94,9 +94,13 @@ fn entry_at(view: impl View, unit: usize) -> &'static AtomicU64 {
 /// not know.
 pub(crate) fn any_slab(view: impl View, address: usize) -> Option<&'static Slab> {
     let entry = entry_of(view, address)?;
-    // Runs, and units without a block, have no owner.
-    let has_owner = entry & ((1 << OWNER_BITS) - 1) != 0;
-    has_owner.then(|| OwnSlab(entry).slab())
+    has_owner(entry).then(|| OwnSlab(entry).slab())
+}
+
+/// Whether a page map entry is a slab's. Runs, and units without a block, have no owner.
+#[inline(always)]
+pub(crate) const fn has_owner(entry: u64) -> bool {
+    entry & ((1 << OWNER_BITS) - 1) != 0
 }
 
 /// A page map entry of a slab of the viewing thread's own heap. Not a reference, whose `Option` would be told apart by one more

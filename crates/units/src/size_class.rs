@@ -53,6 +53,8 @@ pub const SMALL_INDEX: [SizeClass; MAX_INDEXED_BYTES / QUANTUM + 1] = {
 
 /// The index of a size class.
 ///
+/// All-zero bytes are the smallest.
+///
 /// # Invariants
 ///
 /// 1. The index is below [`CLASS_COUNT`].
@@ -125,7 +127,8 @@ impl SizeClass {
     /// Bytes in each block of this class.
     #[inline]
     pub const fn block_bytes(self) -> usize {
-        SIZES[self.index()] as usize
+        // The remainder changes nothing, and the compiler sees that the index is in bounds.
+        SIZES[self.index() % CLASS_COUNT] as usize
     }
 
     /// The reciprocal of [`Self::block_bytes`] for [`divides`] and [`quotient`].
