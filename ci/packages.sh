@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests run: the Debian packages in ci/packages.txt that are missing. A package that cannot be
-# installed is named; the tests that need it will be skipped with the reason, so this is no failure.
+# Installs what the tests run: the Debian packages in ci/packages.txt, or in the file that is named, that are
+# missing. A package that cannot be installed is named; the tests that need it will be skipped with the reason, so this is no failure.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -20,7 +20,7 @@ if ! command -v apt-get >/dev/null; then
     exit 0
 fi
 # shellcheck disable=SC2046 # one word per package is meant
-missing=$(missing_of $(sed 's/#.*//' ci/packages.txt))
+missing=$(missing_of $(sed 's/#.*//' "${1:-ci/packages.txt}"))
 if [ -z "$missing" ]; then
     echo 'packages: all installed'
     exit 0

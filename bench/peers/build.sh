@@ -50,7 +50,7 @@ source_of() {
 
 # Prints the version of the crate in $source, without what follows a plus sign.
 crate_version() {
-    basename "$source" | sed 's/^.*-\([0-9][0-9.]*\).*$/\1/'
+    basename "$source" | sed 's/+.*$//; s/^.*-\([0-9][0-9.]*\)$/\1/'
 }
 
 # Compiles the files named on standard input, one per line, each to an object in the scratch folder; several at a

@@ -106,7 +106,11 @@ impl<'a> Session<'a> {
         let product = product.transpose()?;
         if let Some(script) = &manifest.prepare {
             let script = workshop::bench().join(script);
-            workshop::finish(Command::new(script).arg(&scratch).current_dir(&scratch))?;
+            let script = &mut Command::new(script);
+            if let Some(reason) = workshop::prepare(script.arg(&scratch).current_dir(&scratch))? {
+                self.skip(manifest, None, reason);
+                return Ok(());
+            }
         }
         for (column, allocator) in self.allocators.iter().enumerate() {
             let product = match manifest.kind {

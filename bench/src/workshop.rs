@@ -26,7 +26,7 @@ use crate::progress;
 /// Flags of every workload, for C and C++ alike.
 const FLAGS: [&str; 3] = ["-O2", "-g", "-pthread"];
 
-/// Exit status of a build script for what does not exist, after a sentence about it.
+/// Exit status of a script for what does not exist here, after a sentence about it.
 const NO_SUCH_THING: i32 = 3;
 
 /// Bytes of a digest in a file name: enough for a few hundred files.
@@ -168,6 +168,16 @@ pub(crate) fn finish(command: &mut Command) -> Result<Output> {
     let output = start(command)?;
     succeed(command, &output)?;
     Ok(output)
+}
+
+/// Runs a script that prepares a workload; returns the reason if it says that this machine lacks something.
+pub(crate) fn prepare(script: &mut Command) -> Result<Option<String>> {
+    let output = start(script)?;
+    if output.status.code() == Some(NO_SUCH_THING) {
+        return Ok(Some(last_line(&output)));
+    }
+    succeed(script, &output)?;
+    Ok(None)
 }
 
 fn start(command: &mut Command) -> Result<Output> {
