@@ -63,6 +63,8 @@ impl Allocator {
             let unused = batch.block_count - most;
             // SAFETY: the rest of the chain is free blocks of this slab, seen by nobody.
             let rest = unsafe { Blocks::from(rest) };
+            // What the program has freed meanwhile counts; what goes back now never reached it.
+            heap.note_frees(slab);
             // SAFETY: outstanding and marked, as above.
             unsafe { slab.push_chain(rest) };
             let _ = slab.count();
