@@ -116,7 +116,9 @@ unsafe extern "C" fn thread_exits(_armed_with: *mut c_void) {
     }
     let heap = heap_of_word();
     if heap.id() == 0 {
-        // What it had lies in shared heaps.
+        // What it had lies in shared heaps. It gets no heap of its own any more, however much other destructors need: nobody
+        // would tell us when to let go of it.
+        set_heap(&ROOT.exited);
         ROOT.purge_after_exit();
         return;
     }
