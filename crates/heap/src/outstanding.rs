@@ -232,6 +232,9 @@ impl Slab {
         if !size_class::divides(self.reciprocal.get(), offset as u64) {
             misuse::stop("free", address, self.interior(address));
         }
+        if !self.is_whole_block(address) {
+            misuse::stop("free", address, Pointer::NoBlock);
+        }
         if self.has_purged_pages() && self.is_on_bare_page(address) {
             misuse::stop("free", address, Pointer::NoBlock);
         }
