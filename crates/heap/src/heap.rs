@@ -89,6 +89,8 @@ pub(crate) struct Pace {
     /// From one tick to the next, at least.
     pub(crate) pause: Cell<u64>,
     pub(crate) refills_since_tick: Cell<u32>,
+    /// Whether the thread did something else for a while before its last refill.
+    pub(crate) is_slow: Cell<bool>,
 }
 
 // SAFETY: cells are touched by the owner only; `mallow_ds::owner` hands that right on with acquire and release.
@@ -118,6 +120,7 @@ impl Heap {
                 last_tick: Cell::new(0),
                 pause: Cell::new(0),
                 refills_since_tick: Cell::new(0),
+                is_slow: Cell::new(false),
             },
             listed_slabs: Cell::new(0),
             scan_at: Cell::new((0, 0)),

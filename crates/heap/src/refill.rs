@@ -83,16 +83,23 @@ impl Allocator {
         let now = cpu::cycles();
         let pause = now.wrapping_sub(heap.pace.last_refill.replace(now));
         heap.pace.refills_since_tick.set(heap.pace.refills_since_tick.get().wrapping_add(1));
+        let is_slow = pause > SLOW_PACE_MS * cpu::CYCLES_PER_MS;
+        heap.pace.is_slow.set(is_slow);
         self.tick_if_due(heap, now);
-        if pause > SLOW_PACE_MS * cpu::CYCLES_PER_MS { SLOW_PACE_BLOCKS } else { u32::MAX }
+        if is_slow { SLOW_PACE_BLOCKS } else { u32::MAX }
     }
 
     /// Ticks if the last one is long enough ago: at most a part of the time goes into ticks, also on a machine where each takes long.
     pub(crate) fn tick_if_due(&'static self, heap: &'static Heap, now: u64) {
         let pace = &heap.pace;
         if now.wrapping_sub(pace.last_tick.get()) > pace.pause.get() {
-            // Whoever allocates now and then sleeps in between, for all we know; whoever only frees is at work.
-            let share = if pace.refills_since_tick.get() == 0 { TICK_PAUSE } else { 1 };
+            // Whoever only frees is at work. Whoever sleeps between requests has the time, and memory has to come back even if
+            // a tick takes long only because others have the processor.
+            let share = match pace.refills_since_tick.get() {
+                0 => TICK_PAUSE,
+                _ if pace.is_slow.get() => 0,
+                _ => 1,
+            };
             self.tick(heap);
             let after = cpu::cycles();
             pace.last_tick.set(after);
