@@ -164,7 +164,7 @@ impl PageHeap {
         let lately = self.lately_used_units * UNIT_BYTES;
         let budget = self.patience.budget(lately, FREED_FLOOR_BYTES);
         let dirty = self.dirty_units * UNIT_BYTES;
-        if chunk.used_units() == 0 && dirty > budget {
+        if chunk.used_units() == 0 && (dirty > budget || chunk.is_split()) {
             // A whole chunk, which comes back as a huge page, if it comes back.
             let purged = self.purge_chunk(os, counters, chunk, 1);
             self.patience.gave(purged);
