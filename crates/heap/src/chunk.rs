@@ -241,6 +241,7 @@ impl Chunk {
         }
         // SAFETY: committed since the chunk was opened, and a chunk is one huge page.
         self.huge.set(unsafe { os.collapse(start, CHUNK_BYTES) });
+        self.split.set(self.split.get() && !self.huge.get());
         true
     }
 

@@ -49,12 +49,7 @@ impl Allocator {
     }
 
     /// Enters what the page heap has handed out in the page map: for a slab of the heap of that id, or for one block if it is 0.
-    fn enter_run(
-        &'static self,
-        heap: &'static Heap,
-        run: Run,
-        heap_id: u16,
-    ) -> Option<(&'static Slab, Run)> {
+    fn enter_run(&'static self, heap: &'static Heap, run: Run, heap_id: u16) -> Option<(&'static Slab, Run)> {
         // SAFETY: committed units that were just handed out to us.
         unsafe { self.os().reuse(run.start, run.units as usize * UNIT_BYTES) };
         let address = run.start.as_ptr().expose_provenance();
