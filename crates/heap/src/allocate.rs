@@ -106,14 +106,24 @@ impl Allocator {
         align: Align,
         wants_zero: bool,
     ) -> Option<Long> {
-        if bytes as u64 <= self.options.get(Key::MmapThreshold) && align.bytes() <= CHUNK_BYTES / 2 {
-            let units = u32::try_from(bytes.div_ceil(UNIT_BYTES).max(1)).ok()?;
-            let (slab, run) =
-                self.take_run(heap, Wish { units, align_units: run_align(align), end: End::High })?;
-            slab.open_run(run.start, run.units);
-            return Some(Long { start: run.start, bytes: slab.bytes(), is_zero: run.is_zero });
+        if bytes > CHUNK_BYTES || align.bytes() > CHUNK_BYTES / 2 {
+            return self.take_large(heap, bytes, align, wants_zero);
         }
-        self.take_large(heap, bytes, align, wants_zero)
+        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES).max(1)).ok()?;
+        let wish = Wish { units, align_units: run_align(align), end: End::High };
+        let threshold = self.options.get(Key::MmapThreshold);
+        let (slab, run) = if bytes as u64 <= threshold {
+            self.take_run(heap, wish)?
+        } else {
+            // What is resident anyway is used before a mapping takes more, unless that would be zero and this has to be cleared.
+            let may_be_run = threshold == MAX_RUN_BYTES as u64 && !wants_zero;
+            match may_be_run.then(|| self.take_resident_run(heap, wish)).flatten() {
+                Some(taken) => taken,
+                None => return self.take_large(heap, bytes, align, wants_zero),
+            }
+        };
+        slab.open_run(run.start, run.units);
+        Some(Long { start: run.start, bytes: slab.bytes(), is_zero: run.is_zero })
     }
 
     /// Out of line, so that a medium block does not pay for what this keeps in registers.

@@ -50,6 +50,8 @@ pub struct Chunk {
     small: Cell<bool>,
     /// Whether all units were in use at the last look for chunks to collapse, and whether that was tried since.
     full: Cell<Fullness>,
+    /// Whether it was a huge page and has lost parts of it, so that these come back in small pages.
+    split: Cell<bool>,
     start: Cell<Option<NonNull<u8>>>,
     /// The metadata lines of its units.
     lines: Cell<Option<NonNull<u8>>>,
@@ -202,10 +204,16 @@ impl Chunk {
     /// Returns how many units of it had been given back to the kernel.
     pub fn become_huge(&self, os: &dyn Os) -> u32 {
         if let Some(start) = self.start.get() {
+            // Parts that were purged one by one have left an empty page table, in which the kernel would put small pages.
+            if self.purged.get() != 0 {
+                // SAFETY: committed since the chunk was opened, and no unit of it holds anything.
+                let _ = unsafe { os.decommit(start, CHUNK_BYTES) };
+            }
             // SAFETY: committed since the chunk was opened.
             unsafe { os.advise_huge(start, CHUNK_BYTES, true) };
             self.huge.set(true);
             self.small.set(false);
+            self.split.set(false);
             self.backed.set(ALL_UNITS);
         }
         self.purged.replace(0).count_ones()
@@ -233,6 +241,7 @@ impl Chunk {
         }
         // SAFETY: committed since the chunk was opened, and a chunk is one huge page.
         self.huge.set(unsafe { os.collapse(start, CHUNK_BYTES) });
+        self.split.set(self.split.get() && !self.huge.get());
         true
     }
 
@@ -240,8 +249,14 @@ impl Chunk {
     pub fn stay_split(&self, os: &dyn Os) {
         if self.huge.get() && !self.is_bare() {
             self.huge.set(false);
+            self.split.set(true);
             self.stay_small(os);
         }
+    }
+
+    /// Whether it was a huge page and has lost parts of it.
+    pub fn is_split(&self) -> bool {
+        self.split.get()
     }
 
     /// Has the chunk become resident page by page, although the system would give huge pages to everybody.

@@ -96,7 +96,6 @@ impl PageHeap {
         wish: Wish,
         add_region: impl FnOnce() -> Option<&'static Region>,
     ) -> Option<Run> {
-        let units = wish.units;
         let (chunk, start) = match self.find(wish) {
             Some(found) => found,
             None => {
@@ -104,6 +103,24 @@ impl PageHeap {
                 (chunk, chunk.find(wish, false)?)
             }
         };
+        Some(self.hand_out(os, counters, chunk, start, wish.units))
+    }
+
+    /// Hands out the run that `wish` describes if all of it is still resident. It may be as long as a chunk.
+    pub fn take_resident(&mut self, os: &dyn Os, counters: &Counters, wish: Wish) -> Option<Run> {
+        let (chunk, start) = self.find_resident(wish)?;
+        Some(self.hand_out(os, counters, chunk, start, wish.units))
+    }
+
+    /// Hands out `units` units of `chunk` from `start`, which are free.
+    fn hand_out(
+        &mut self,
+        os: &dyn Os,
+        counters: &Counters,
+        chunk: &'static Chunk,
+        start: u32,
+        units: u32,
+    ) -> Run {
         let speculated_units = if chunk.is_bare() { self.choose_page_size(os, counters, chunk) } else { 0 };
         let taken = chunk.take(os, start, units);
         self.used_units += units as usize;
@@ -115,7 +132,7 @@ impl PageHeap {
             self.pass_grow_gate(os, counters, growth);
         }
         self.count(counters);
-        Some(Run { start: chunk.unit_start(start), units, is_zero: taken.is_zero })
+        Run { start: chunk.unit_start(start), units, is_zero: taken.is_zero }
     }
 
     /// Who gets huge pages.
@@ -164,7 +181,7 @@ impl PageHeap {
         let lately = self.lately_used_units * UNIT_BYTES;
         let budget = self.patience.budget(lately, FREED_FLOOR_BYTES);
         let dirty = self.dirty_units * UNIT_BYTES;
-        if chunk.used_units() == 0 && dirty > budget {
+        if chunk.used_units() == 0 && (dirty > budget || chunk.is_split()) {
             // A whole chunk, which comes back as a huge page, if it comes back.
             let purged = self.purge_chunk(os, counters, chunk, 1);
             self.patience.gave(purged);
@@ -197,9 +214,14 @@ impl PageHeap {
 
     /// The smallest sufficient run that is still resident, or else the smallest sufficient one.
     fn find(&self, wish: Wish) -> Option<(&'static Chunk, u32)> {
-        let found = |chunk: &'static Chunk, backed| Some((chunk, chunk.find(wish, backed)?));
-        let backed = self.by_backed.sufficient(wish.units).find_map(|chunk| found(chunk, true));
-        backed.or_else(|| self.by_free.sufficient(wish.units).find_map(|chunk| found(chunk, false)))
+        let found = |chunk: &'static Chunk| Some((chunk, chunk.find(wish, false)?));
+        self.find_resident(wish).or_else(|| self.by_free.sufficient(wish.units).find_map(found))
+    }
+
+    /// The smallest sufficient run that is still resident.
+    fn find_resident(&self, wish: Wish) -> Option<(&'static Chunk, u32)> {
+        let found = |chunk: &'static Chunk| Some((chunk, chunk.find(wish, true)?));
+        self.by_backed.sufficient(wish.units).find_map(found)
     }
 
     fn grow(

@@ -35,6 +35,21 @@ impl Allocator {
             // Before giving up, free memory that is kept elsewhere is given up: it may be what a limit is short of.
             self.reclaim(heap, wish.units as usize * UNIT_BYTES).then(|| self.try_take_run(wish)).flatten()
         })?;
+        self.enter_run(heap, run, heap_id)
+    }
+
+    /// Takes units for one block of `heap` that are still resident; `None` if there are none.
+    pub(crate) fn take_resident_run(
+        &'static self,
+        heap: &'static Heap,
+        wish: Wish,
+    ) -> Option<(&'static Slab, Run)> {
+        let run = self.page_heap().take_resident(self.os(), &self.counters, wish)?;
+        self.enter_run(heap, run, 0)
+    }
+
+    /// Enters what the page heap has handed out in the page map: for a slab of the heap of that id, or for one block if it is 0.
+    fn enter_run(&'static self, heap: &'static Heap, run: Run, heap_id: u16) -> Option<(&'static Slab, Run)> {
         // SAFETY: committed units that were just handed out to us.
         unsafe { self.os().reuse(run.start, run.units as usize * UNIT_BYTES) };
         let address = run.start.as_ptr().expose_provenance();

@@ -8,6 +8,7 @@ use mallow_heap::heap::Heap;
 use mallow_sys::sim::Sim;
 use mallow_trace::Counter;
 use mallow_units::bytes::GIB;
+use mallow_units::page::PAGE_BYTES;
 
 /// Bytes of a block of two units.
 const TWO_UNITS: usize = UNIT_BYTES + 1;
@@ -66,6 +67,31 @@ fn a_run_that_one_thread_took_is_kept_by_the_one_that_freed_it() {
     allocator.check(other);
     assert_ne!(allocator.allocate(heap, TWO_UNITS), block);
     assert_eq!(allocator.allocate(other, TWO_UNITS), block);
+}
+
+#[test]
+fn a_block_of_up_to_a_chunk_takes_what_is_resident_before_a_mapping() {
+    let (allocator, heap) = new();
+    // Two blocks side by side, and then one in their place.
+    let halves = [0; 2].map(|_| allocator.allocate(heap, MAX_RUN_BYTES));
+    let mapped = allocator.allocate(heap, MAX_RUN_BYTES + 1);
+    assert_eq!(
+        allocator.usable_bytes("test", mapped),
+        Ok(MAX_RUN_BYTES + PAGE_BYTES),
+        "nothing was resident"
+    );
+    for half in halves {
+        free(allocator, heap, half);
+    }
+    allocator.detach(heap);
+    let Some(heap) = allocator.attach() else { panic!("no heap") };
+    let resident = allocator.allocate(heap, MAX_RUN_BYTES + 1);
+    assert_eq!(allocator.usable_bytes("test", resident), Ok(MAX_RUN_BYTES + UNIT_BYTES), "units of a chunk");
+    allocator.check(heap);
+    for block in [mapped, resident] {
+        free(allocator, heap, block);
+    }
+    allocator.check(heap);
 }
 
 fn new() -> (&'static Allocator, &'static Heap) {

@@ -23,6 +23,7 @@ const REGION_BYTES: usize = 64 * MIB;
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Take { units: u32, align_log2: u32, end: End },
+    TakeResident { units: u32 },
     GiveBack { nth: usize },
     Tick { ms: u64 },
     Trim { keep_units: usize },
@@ -34,6 +35,7 @@ fn step() -> impl Strategy<Value = Step> {
     let end = prop_oneof![Just(End::Low), Just(End::High)];
     prop_oneof![
         10 => (units, align_log2, end).prop_map(|(units, align_log2, end)| Step::Take { units, align_log2, end }),
+        1 => (1..=CHUNK_UNITS).prop_map(|units| Step::TakeResident { units }),
         9 => any::<usize>().prop_map(|nth| Step::GiveBack { nth }),
         1 => (0..500_u64).prop_map(|ms| Step::Tick { ms }),
         1 => (0..50_usize).prop_map(|keep_units| Step::Trim { keep_units }),
@@ -80,6 +82,7 @@ impl Model {
     fn step(&mut self, step: Step) {
         match step {
             Step::Take { units, align_log2, end } => self.take(units, 1 << align_log2, end),
+            Step::TakeResident { units } => self.take_resident(units),
             Step::GiveBack { nth } => self.give_back(nth),
             Step::Tick { ms } => {
                 self.now_ms += ms;
@@ -110,6 +113,17 @@ impl Model {
         assert!(self.is_free(unit, units), "the run at unit {unit} overlaps one that is out");
         let is_new = self.opened.insert(chunk);
         assert!(!(is_new && had_room && align_units == 1), "a new chunk although an old one had room");
+        self.out.insert(unit, units);
+        self.use_contents(unit, units, run.is_zero);
+    }
+
+    fn take_resident(&mut self, units: u32) {
+        let dirty = self.dirty_bytes();
+        let wish = Wish { units, align_units: 1, end: End::High };
+        let Some(run) = self.page_heap.take_resident(&SIM, &self.counters, wish) else { return };
+        let unit = self.region.unit_at(run.start.as_ptr().addr());
+        assert!(self.is_free(unit, units), "the run at unit {unit} overlaps one that is out");
+        assert_eq!(self.dirty_bytes(), dirty - units as usize * UNIT_BYTES, "all of it was resident");
         self.out.insert(unit, units);
         self.use_contents(unit, units, run.is_zero);
     }
