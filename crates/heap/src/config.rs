@@ -115,6 +115,13 @@ pub const RUN_CACHE_TOTAL_BYTES: usize = 4 * MIB;
 /// All threads together may keep this part of what is in use, if that is more.
 pub const RUN_CACHE_SHARE: usize = 16;
 
+/// Slabs with room in a warm heap, at most: for each a look when its thread ends.
+pub const WARM_SLABS: usize = 64;
+/// Bytes that a warm heap may hold.
+pub const WARM_HEAP_BYTES: usize = 512 * KIB;
+/// Bytes that all warm heaps together may hold.
+pub const WARM_TOTAL_BYTES: usize = 2 * MIB;
+
 /// Slabs with room from which on a heap is looked through for pages before its thread falls silent or exits.
 pub const SPARSE_FROM_SLABS: usize = 1024;
 

@@ -76,6 +76,10 @@ pub struct Heap {
     /// Whether it is shared only because threads lose their processor in the middle of a visit to another: that passes, and what it
     /// would keep at hand would add up.
     pub(crate) is_spare: Cell<bool>,
+    /// Bytes that it has in case it is adopted soon, see `warm`; 0 if it is not warm.
+    pub(crate) warm_bytes: Cell<usize>,
+    /// When its last thread left it warm.
+    pub(crate) left_ms: Cell<u64>,
     /// The allocator's count of trims when this heap last followed one.
     pub(crate) trims_seen: Cell<u64>,
     change: Cell<Change>,
@@ -130,6 +134,8 @@ impl Heap {
             is_inherited: Cell::new(false),
             is_shared: Cell::new(false),
             is_spare: Cell::new(false),
+            warm_bytes: Cell::new(0),
+            left_ms: Cell::new(0),
             trims_seen: Cell::new(0),
             change: Cell::new(Change { allocations: 0, frees: 0, allocated_bytes: 0, freed_bytes: 0 }),
         }
@@ -149,6 +155,11 @@ impl Heap {
     /// Whether it belongs to no thread for longer than a call.
     pub fn is_shared(&self) -> bool {
         self.is_shared.get()
+    }
+
+    /// Whether it was left as it was for the next thread.
+    pub(crate) fn is_warm(&self) -> bool {
+        self.warm_bytes.get() != 0
     }
 
     /// Whether frees of its own blocks may take the fast path.

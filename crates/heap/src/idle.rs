@@ -56,6 +56,7 @@ impl Allocator {
         self.settle(heap);
         drop(busy);
         self.purge_next_vacant(now_ms);
+        self.cool_oldest(now_ms);
         let (given, taken_back) = (heap.pages_given.take(), heap.pages_taken_back.take());
         let decay_ms = {
             let mut page_heap = self.page_heap();
@@ -73,7 +74,7 @@ impl Allocator {
         // Other threads follow when they next come by the slow path.
         self.trims.fetch_add(1, Ordering::Relaxed);
         self.follow_trim(heap);
-        for vacant in self.registry.heaps().filter(|other| owner::visit(&other.owner)) {
+        for vacant in self.registry.vacant_heaps() {
             let busy = vacant.enter();
             self.clear_out(vacant, Zeal::All);
             drop(busy);
@@ -204,10 +205,11 @@ impl Allocator {
         }
     }
 
-    /// Enters into the counters everything that has happened in `heap` and in the shared heaps.
+    /// Enters into the counters everything that has happened in `heap` and in those that have no owner and hold blocks.
     pub fn take_stock(&'static self, heap: &'static Heap) {
         self.take_stock_of(heap);
         self.visit_each_shared(|shared| self.take_stock_of(shared));
+        self.visit_each_warm(|warm| self.take_stock_of(warm));
     }
 
     fn take_stock_of(&'static self, heap: &'static Heap) {
@@ -223,6 +225,7 @@ impl Allocator {
     pub(crate) fn look_over_lists(&'static self, heap: &'static Heap) {
         look_over(heap);
         self.visit_each_shared(look_over);
+        self.visit_each_warm(look_over);
     }
 
     /// Enters into the counters what `heap` has counted.

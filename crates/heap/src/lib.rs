@@ -58,4 +58,5 @@ mod runs;
 pub mod shared;
 pub mod slab;
 mod threads;
+mod warm;
 pub mod window;

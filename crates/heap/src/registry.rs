@@ -8,7 +8,7 @@
 
 use core::ptr::NonNull;
 
-use mallow_ds::owner::Owner;
+use mallow_ds::owner::{self, Owner};
 use mallow_ds::sync::{AtomicU64, Ordering};
 use mallow_sys::Os;
 use mallow_sys::lock::{Guard, Lock};
@@ -16,7 +16,7 @@ use mallow_units::bytes::KIB;
 use mallow_units::page::{self, PAGE_BYTES};
 use mallow_units::word::to_usize;
 
-use crate::config::MAX_HEAPS;
+use crate::config::{MAX_HEAPS, WARM_TOTAL_BYTES};
 use crate::heap::Heap;
 
 /// Bytes mapped at a time for heaps.
@@ -27,7 +27,12 @@ const ADOPTION_TRIES: usize = 8;
 /// What the lock protects.
 #[derive(Debug)]
 pub struct Nursery {
-    vacant: Option<&'static Heap>,
+    /// Left as they were, see `warm`.
+    warm: Option<&'static Heap>,
+    warm_heaps: u64,
+    warm_bytes: usize,
+    /// Cleared out.
+    cold: Option<&'static Heap>,
     free: Option<NonNull<u8>>,
     free_bytes: usize,
 }
@@ -52,7 +57,7 @@ impl Registry {
             table: AtomicU64::new(0),
             count: AtomicU64::new(0),
             looked_at: AtomicU64::new(0),
-            nursery: Lock::new(Nursery { vacant: None, free: None, free_bytes: 0 }),
+            nursery: Lock::new(Nursery::new()),
         }
     }
 
@@ -108,9 +113,37 @@ impl Registry {
         nursery.adopt().or_else(|| if self.heap_count() < most { self.make(&mut nursery, os) } else { None })
     }
 
-    /// Notes that a heap was vacated.
+    /// Notes that a heap was cleared out and vacated.
     pub(crate) fn offer(&self, heap: &'static Heap) {
-        self.lock().push(heap);
+        push(&mut self.lock().cold, heap);
+    }
+
+    /// Notes that the caller is about to vacate its heap as it is, with `bytes` bytes at hand, which are not 0; false if there
+    /// are `most` such heaps, or enough bytes in them.
+    pub(crate) fn offer_warm(&self, heap: &'static Heap, bytes: usize, most: u64) -> bool {
+        let mut nursery = self.lock();
+        if nursery.warm_heaps >= most || nursery.warm_bytes + bytes > WARM_TOTAL_BYTES {
+            return false;
+        }
+        heap.warm_bytes.set(bytes);
+        nursery.push_warm(heap);
+        true
+    }
+
+    /// The heap that is warm for the longest time, if it was left before `left_ms`, visited by the caller; it is warm no
+    /// more.
+    pub(crate) fn next_to_cool(&self, left_ms: u64) -> Option<&'static Heap> {
+        let mut nursery = self.lock();
+        let heap = nursery.remove_warm(|heap| {
+            heap.next_vacant.get().is_none() && heap.left_ms.get() < left_ms && owner::visit(&heap.owner)
+        })?;
+        push(&mut nursery.cold, heap);
+        Some(heap)
+    }
+
+    /// All heaps without an owner that nobody else visits: the caller visits one after the other, and has to leave each.
+    pub(crate) fn vacant_heaps(&self) -> impl Iterator<Item = &'static Heap> + '_ {
+        self.heaps().filter(|heap| owner::visit(&heap.owner))
     }
 
     /// A new heap, which the caller owns.
@@ -159,29 +192,28 @@ impl Default for Registry {
 }
 
 impl Nursery {
-    fn push(&mut self, heap: &'static Heap) {
-        heap.next_vacant.set(self.vacant);
-        self.vacant = Some(heap);
+    const fn new() -> Self {
+        Self { warm: None, warm_heaps: 0, warm_bytes: 0, cold: None, free: None, free_bytes: 0 }
     }
 
-    /// Takes over a vacant heap.
+    /// Takes over a vacant heap, a warm one if possible.
     fn adopt(&mut self) -> Option<&'static Heap> {
-        let mut previous: Option<&'static Heap> = None;
-        let mut candidate = self.vacant;
-        for _ in 0..ADOPTION_TRIES {
-            let heap = candidate?;
-            if heap.owner.update(Owner::adopted).is_ok() {
-                let next = heap.next_vacant.take();
-                match previous {
-                    Some(previous) => previous.next_vacant.set(next),
-                    None => self.vacant = next,
-                }
-                return Some(heap);
-            }
-            previous = candidate;
-            candidate = heap.next_vacant.get();
-        }
-        None
+        let is_adopted = |heap: &Heap| heap.owner.update(Owner::adopted).is_ok();
+        self.remove_warm(is_adopted).or_else(|| remove(&mut self.cold, ADOPTION_TRIES, is_adopted))
+    }
+
+    fn push_warm(&mut self, heap: &'static Heap) {
+        self.warm_heaps += 1;
+        self.warm_bytes += heap.warm_bytes.get();
+        push(&mut self.warm, heap);
+    }
+
+    /// Takes out the first warm heap for which `has_come` says that it is the caller's now.
+    fn remove_warm(&mut self, has_come: impl Fn(&Heap) -> bool) -> Option<&'static Heap> {
+        let heap = remove(&mut self.warm, usize::MAX, has_come)?;
+        self.warm_heaps -= 1;
+        self.warm_bytes -= heap.warm_bytes.take();
+        Some(heap)
     }
 
     fn place(&mut self, os: &dyn Os) -> Option<NonNull<Heap>> {
@@ -198,10 +230,44 @@ impl Nursery {
     }
 }
 
-/// Rebuilds the list of vacant heaps in a forked child.
+/// Puts `heap` in front of a list of vacant heaps.
+fn push(first: &mut Option<&'static Heap>, heap: &'static Heap) {
+    heap.next_vacant.set(*first);
+    *first = Some(heap);
+}
+
+/// Takes that heap out of a list, among the first `tries`, for which `has_come` says that it is the caller's now.
+fn remove(
+    first: &mut Option<&'static Heap>,
+    tries: usize,
+    has_come: impl Fn(&Heap) -> bool,
+) -> Option<&'static Heap> {
+    let mut previous: Option<&'static Heap> = None;
+    let mut candidate = *first;
+    for _ in 0..tries {
+        let heap = candidate?;
+        if has_come(heap) {
+            let next = heap.next_vacant.take();
+            match previous {
+                Some(previous) => previous.next_vacant.set(next),
+                None => *first = next,
+            }
+            return Some(heap);
+        }
+        previous = candidate;
+        candidate = heap.next_vacant.get();
+    }
+    None
+}
+
+/// Rebuilds the lists of vacant heaps in a forked child.
 pub(crate) fn relist(nursery: &mut Nursery, heaps: impl Iterator<Item = &'static Heap>) {
-    nursery.vacant = None;
+    (nursery.warm, nursery.warm_heaps, nursery.warm_bytes, nursery.cold) = (None, 0, 0, None);
     for heap in heaps.filter(|heap| heap.owner.get() == Owner::Vacant && !heap.is_shared()) {
-        nursery.push(heap);
+        if heap.is_warm() {
+            nursery.push_warm(heap);
+        } else {
+            push(&mut nursery.cold, heap);
+        }
     }
 }

@@ -167,7 +167,7 @@ impl Allocator {
             } else {
                 self.drain_mailbox(heap);
             }
-            if !heap.is_shared() {
+            if !heap.is_shared() && !heap.is_warm() {
                 self.give_back_kept_runs(heap);
             }
         };

@@ -1,7 +1,7 @@
 //! Threads come, go and fork: who gets which heap.
 //!
 //! A new thread takes over the heap that was vacated last, with all its slabs, or gets a new one. A thread that exits
-//! returns what is free and leaves the rest in its heap for the next. Before a fork all locks are taken, so the child finds
+//! leaves a small heap as it is (`warm`); otherwise it returns what is free and leaves the rest in its heap for the next. Before a fork all locks are taken, so the child finds
 //! them in order; the heaps of threads that the child does not have become vacant if they were at rest and are
 //! frozen if not.
 //!
@@ -38,13 +38,16 @@ impl Allocator {
 
     /// Lets go of the calling thread's heap.
     pub fn detach(&'static self, heap: &'static Heap) {
+        heap.exit_rounds.set(0);
+        if self.leave_warm(heap) {
+            return;
+        }
         {
             let _busy = heap.enter();
             // What a small thread leaves, the next one will use; much is worth the look.
             let is_large = heap.listed_slabs.get() >= SPARSE_FROM_SLABS;
             self.clear_out(heap, if is_large { Zeal::All } else { Zeal::Empty });
         }
-        heap.exit_rounds.set(0);
         self.leave(heap);
         self.registry.offer(heap);
     }
@@ -62,6 +65,7 @@ impl Allocator {
                 self.clear_out(heap, Zeal::Empty);
             }
         });
+        self.cool_oldest(now_ms);
         self.page_heap().purge_after_exit(self.os(), &self.counters, now_ms);
     }
 
