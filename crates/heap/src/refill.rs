@@ -91,20 +91,26 @@ impl Allocator {
 
     /// Ticks if the last one is long enough ago: at most a part of the time goes into ticks, also on a machine where each takes long.
     pub(crate) fn tick_if_due(&'static self, heap: &'static Heap, now: u64) {
-        let pace = &heap.pace;
-        if now.wrapping_sub(pace.last_tick.get()) > pace.pause.get() {
-            // Whoever only frees is at work. Whoever sleeps between requests has the time, and memory has to come back even if
-            // a tick takes long only because others have the processor.
-            let share = match pace.refills_since_tick.get() {
-                0 => TICK_PAUSE,
-                _ if pace.is_slow.get() => 0,
-                _ => 1,
-            };
-            self.tick(heap);
-            let after = cpu::cycles();
-            pace.last_tick.set(after);
-            pace.pause.set((TICK_MS * cpu::CYCLES_PER_MS).max(share * after.wrapping_sub(now)));
+        if now.wrapping_sub(heap.pace.last_tick.get()) > heap.pace.pause.get() {
+            self.tick_and_pause(heap, now);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tick_and_pause(&'static self, heap: &'static Heap, now: u64) {
+        let pace = &heap.pace;
+        // Whoever only frees is at work. Whoever sleeps between requests has the time, and memory has to come back even if a tick
+        // takes long only because others have the processor.
+        let share = match pace.refills_since_tick.get() {
+            0 => TICK_PAUSE,
+            _ if pace.is_slow.get() => 0,
+            _ => 1,
+        };
+        self.tick(heap);
+        let after = cpu::cycles();
+        pace.last_tick.set(after);
+        pace.pause.set((TICK_MS * cpu::CYCLES_PER_MS).max(share * after.wrapping_sub(now)));
     }
 
     /// The sum of the outstanding blocks of a slab of this heap has reached zero, or gone below.
