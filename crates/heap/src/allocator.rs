@@ -4,7 +4,7 @@
 //!  allocate ─► list of the size class ─► refill ─► slab ─► page heap ─► region ─► Os      up to 16 KiB
 //!           └► run of units ──────────────────────────────► page heap                     up to 1 MiB
 //!           └► large block ───────────────────────────────────────────────────► Os        above
-//!  free ─────► page map ─► slab of this heap: its local list     of another heap: batch ─► remote word
+//!  free ─────► page map ─► slab of this heap: its local list     of another heap: parcel ─► remote word
 //!                      └► run: page heap        not in the map: directory ─► large block, or not ours
 //! ```
 //!

@@ -48,11 +48,11 @@ pub const EARLY_HEAPS_PER_PROCESSOR: u64 = 2;
 pub const LIKELY_PROCESSORS: u64 = 2;
 
 /// Blocks that a sender collects for one slab before it passes them on.
-pub const BATCH_BLOCKS: usize = 32;
+pub const PARCEL_BLOCKS: usize = 32;
 /// Bytes that a sender collects for one slab before it passes them on.
-pub const BATCH_BYTES: usize = 4 * KIB;
+pub const PARCEL_BYTES: usize = 4 * KIB;
 /// Slabs for which a sender collects at the same time. A power of two.
-pub const BATCH_SLOTS: usize = CLASS_COUNT;
+pub const PARCEL_SLOTS: usize = CLASS_COUNT;
 /// How far apart the places of the same class of two heaps are: odd, and not near a fraction of all.
 pub const HEAP_STRIDE: usize = 23;
 
@@ -183,7 +183,7 @@ const fn all_blocks_fit_a_chain(class: SizeClass, units: u32) -> bool {
 }
 
 const _: () = {
-    assert!(BATCH_SLOTS.is_power_of_two());
+    assert!(PARCEL_SLOTS.is_power_of_two());
     assert!(UNIT_BYTES.is_multiple_of(PAGE_BYTES) && UNIT_BYTES.is_power_of_two());
     assert!(CHUNK_UNITS <= mallow_ds::bitmap::BITS && CHUNK_BYTES.is_power_of_two());
     assert!(8 * UNIT_BYTES / PAGE_BYTES <= MAX_SLAB_PAGES && 8 <= MAX_RUN_UNITS);

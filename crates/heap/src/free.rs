@@ -1,4 +1,4 @@
-//! Freeing: from a pointer to the list, batch, run or mapping that its block goes back to; and what a pointer must be.
+//! Freeing: from a pointer to the list, parcel, run or mapping that its block goes back to; and what a pointer must be.
 //!
 //! Called by `process`, `realloc` and tests. A block of the caller's own heap goes to its slab's list at once; everything else
 //! takes the slow path. Of the mistakes, the double free is seen at once by its mark; a pointer into the middle of a block is seen

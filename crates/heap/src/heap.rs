@@ -1,9 +1,9 @@
-//! A thread's heap: one list of free blocks per size class, and the bins and batches behind them.
+//! A thread's heap: one list of free blocks per size class, and the bins and parcels behind them.
 //!
 //! ```text
 //!  heap.lists[class] ──► block ──► block ──► ...      taken wholesale from one slab; `malloc` pops
 //!  heap.bins[class]  ──► slab ──► slab ──► ...        slabs that may have room; `free` pushes on the slab's own list
-//!  heap.batches      ──► blocks of other heaps' slabs, to be sent in one piece
+//!  heap.parcels      ──► blocks of other heaps' slabs, to be sent in one piece
 //! ```
 //!
 //! Only the thread that owns the heap (`mallow_ds::owner`) touches it, except `owner`, `mailbox` and `is_busy`.
@@ -24,7 +24,7 @@ use mallow_units::size_class::{CLASS_COUNT, QUANTUM, SMALL_INDEX};
 
 use crate::bin::Bin;
 use crate::block::{self, Block};
-use crate::config::{BATCH_SLOTS, HEAP_STRIDE};
+use crate::config::{HEAP_STRIDE, PARCEL_SLOTS};
 use crate::counters::Change;
 use crate::remote::Parcel;
 use crate::run_cache::RunCache;
@@ -49,7 +49,7 @@ pub struct Heap {
     pub(crate) exit_rounds: Cell<u8>,
     is_busy: AtomicU32,
     pub(crate) bins: [Bin; CLASS_COUNT],
-    pub(crate) batches: [Cell<Parcel>; BATCH_SLOTS],
+    pub(crate) parcels: [Cell<Parcel>; PARCEL_SLOTS],
     /// Runs that it has given up a moment ago.
     pub(crate) runs: RunCache,
     /// Who may touch the heap.
@@ -114,7 +114,7 @@ impl Heap {
             exit_rounds: Cell::new(0),
             is_busy: AtomicU32::new(0),
             bins: [const { Bin::new() }; CLASS_COUNT],
-            batches: [const { Cell::new(Parcel::EMPTY) }; BATCH_SLOTS],
+            parcels: [const { Cell::new(Parcel::EMPTY) }; PARCEL_SLOTS],
             runs: RunCache::new(),
             owner: Packed::zeroed(),
             mailbox: Packed::zeroed(),
@@ -220,7 +220,7 @@ impl Heap {
     /// Where it collects the blocks of `slab`: no two classes of one heap share a place, and hardly two heaps.
     #[inline(always)]
     pub(crate) fn parcel_slot(&self, slab: &Slab) -> &Cell<Parcel> {
-        &self.batches[(slab.class().index() + usize::from(slab.heap_id()) * HEAP_STRIDE) % BATCH_SLOTS]
+        &self.parcels[(slab.class().index() + usize::from(slab.heap_id()) * HEAP_STRIDE) % PARCEL_SLOTS]
     }
 
     /// Replaces a list.

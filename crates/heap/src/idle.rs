@@ -42,7 +42,7 @@ impl Allocator {
             // It need not keep blocks at hand, and must not, or it might not come by again.
             self.return_lists(heap);
         }
-        self.flush_batches(heap);
+        self.send_parcels(heap);
         self.drain_mailbox(heap);
         let now_ms = self.os().now_ms();
         // Nobody waits for what was returned in vain.
@@ -99,7 +99,7 @@ impl Allocator {
     /// Sends and takes in what is on its way, returns the lists, and purges every slab.
     pub(crate) fn clear_out(&'static self, heap: &'static Heap, zeal: Zeal) {
         self.return_lists(heap);
-        self.flush_batches(heap);
+        self.send_parcels(heap);
         self.drain_mailbox(heap);
         for class in 0..CLASS_COUNT {
             self.purge_bin(heap, class, heap.bins[class].slabs().count(), zeal);
@@ -196,7 +196,7 @@ impl Allocator {
 
     /// Sends and returns what a shared heap holds in case somebody comes, if nobody has come since the last look.
     fn rest(&'static self, heap: &'static Heap) {
-        self.flush_batches(heap);
+        self.send_parcels(heap);
         if heap.pace.refills_since_tick.replace(0) == 0 {
             self.return_lists(heap);
         }

@@ -11,7 +11,7 @@
 //! 7. [`region`]: reserved address space and its page map, committed step by step.
 //! 8. [`mallow_sys::Os`]: the operating system.
 //!
-//! A free goes from the page map to the slab of its own heap at once, to those of other heaps in batches. What is not
+//! A free goes from the page map to the slab of its own heap at once, to those of other heaps in parcels. What is not
 //! used goes back to the kernel by `idle` (while a thread runs), the page heap's grow gate, and `malloc_trim`.
 //!
 //! Used by `malloc` and `mallow`. Uses `units`, `ds`, `sys`, `trace`. Lock order: see [`allocator`].

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  sender                                       owner
-//!  batches[slot] ── splice ──► remote word      mailbox ──► slab ──► slab
+//!  parcels[slot] ── splice ──► remote word      mailbox ──► slab ──► slab
 //!  (32 blocks)      (1 CAS)    of the slab ───► (posted by the first)   │ take all, one swap each
 //!                                                                       ▼
 //!                                                                 the slab's local list
@@ -20,7 +20,7 @@ use mallow_units::word::to_usize;
 
 use crate::allocator::Allocator;
 use crate::block::{self, Block};
-use crate::config::{BATCH_BLOCKS, BATCH_BYTES};
+use crate::config::{PARCEL_BLOCKS, PARCEL_BYTES};
 use crate::heap::Heap;
 use crate::idle::Zeal;
 use crate::misuse;
@@ -45,7 +45,7 @@ impl Parcel {
 
     fn is_full(&self, slab: &Slab) -> bool {
         let blocks = to_usize(self.chain.block_count());
-        blocks >= BATCH_BLOCKS || blocks * slab.block_bytes() >= BATCH_BYTES
+        blocks >= PARCEL_BLOCKS || blocks * slab.block_bytes() >= PARCEL_BYTES
     }
 }
 
@@ -126,8 +126,8 @@ impl Allocator {
     }
 
     /// Sends everything that `heap` has collected.
-    pub(crate) fn flush_batches(&'static self, heap: &Heap) {
-        for slot in &heap.batches {
+    pub(crate) fn send_parcels(&'static self, heap: &Heap) {
+        for slot in &heap.parcels {
             self.send(slot.replace(Parcel::EMPTY));
         }
     }

@@ -25,7 +25,7 @@ impl Allocator {
     pub(crate) fn leave_warm(&'static self, heap: &'static Heap) -> bool {
         {
             let _busy = heap.enter();
-            self.flush_batches(heap);
+            self.send_parcels(heap);
             self.drain_mailbox(heap);
             if heap.listed_slabs.get() > WARM_SLABS {
                 return false;
