@@ -44,7 +44,7 @@ fn what_came_home_before_a_slow_thread_takes_back_a_purged_page_is_counted() {
     thread::sleep(Duration::from_millis(5));
     held.extend(take(allocator, heap, 1));
     free(allocator, heap, held);
-    allocator.detach(heap);
+    allocator.take_stock(heap);
     let count = |counter| allocator.counters.get(counter);
     assert_eq!(count(Counter::Frees), count(Counter::Allocations));
     assert_eq!(count(Counter::LiveBytes), 0);
