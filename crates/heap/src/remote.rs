@@ -153,8 +153,18 @@ impl Allocator {
             remote.letter.store(next, Ordering::Relaxed);
         });
         if owner::visit(&target.owner) {
-            self.drain_mailbox(target);
-            self.leave(target);
+            // No more than the delivery: a heap that is cleared out sends what it has collected, and that would lead to the next.
+            let drain = || self.take_delivery(target);
+            drain();
+            owner::vacate(&target.owner, &target.mailbox, drain);
+        }
+    }
+
+    fn take_delivery(&'static self, heap: &'static Heap) {
+        let _busy = heap.enter();
+        self.drain_mailbox(heap);
+        if !heap.is_shared() && !heap.is_warm() {
+            self.give_back_kept_runs(heap);
         }
     }
 
@@ -165,10 +175,7 @@ impl Allocator {
             if heap.is_spare.get() {
                 self.clear_out(heap, Zeal::Empty);
             } else {
-                self.drain_mailbox(heap);
-            }
-            if !heap.is_shared() && !heap.is_warm() {
-                self.give_back_kept_runs(heap);
+                self.take_delivery(heap);
             }
         };
         // The next visitor comes to a shared heap soon, and finds what it keeps at hand.
