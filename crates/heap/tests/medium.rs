@@ -4,6 +4,7 @@
 
 use mallow_heap::allocator::Allocator;
 use mallow_heap::config::{MAX_RUN_BYTES, UNIT_BYTES};
+use mallow_heap::directory::GRANULE_BYTES;
 use mallow_heap::heap::Heap;
 use mallow_sys::sim::Sim;
 use mallow_trace::Counter;
@@ -80,7 +81,7 @@ fn a_block_of_up_to_a_chunk_takes_what_is_resident_before_a_mapping() {
     let mapped = allocator.allocate(heap, MAX_RUN_BYTES + 1);
     assert_eq!(
         allocator.usable_bytes("test", mapped),
-        Ok(MAX_RUN_BYTES + PAGE_BYTES),
+        Ok((MAX_RUN_BYTES + PAGE_BYTES).max(GRANULE_BYTES)),
         "nothing was resident"
     );
     for half in halves {
