@@ -55,12 +55,33 @@ impl Allocator {
         if unsafe { self.free_fast(heap.window(), || heap, pointer) } {
             return Ok(());
         }
-        let entry = window::place_of_entry(heap.window(), pointer.addr());
-        if entry.is_some_and(|entry| self.keep_block(heap, entry, pointer.addr())) {
+        // SAFETY: as above.
+        if unsafe { self.free_nearby(heap.window(), heap, pointer) } {
             return Ok(());
         }
         // SAFETY: as above.
         unsafe { self.free_slow(heap, pointer) }
+    }
+
+    /// Frees the block at `pointer` if that is nearly as simple as for [`Allocator::free_fast`], which has refused it: it goes into a parcel, or
+    /// its run to those that `heap` keeps. Returns whether it did.
+    ///
+    /// # Safety
+    ///
+    /// 1. As for [`Allocator::free_fast`].
+    #[inline(always)]
+    pub(crate) unsafe fn free_nearby(
+        &'static self,
+        view: impl View,
+        heap: &'static Heap,
+        pointer: *mut u8,
+    ) -> bool {
+        // SAFETY: the caller's promise, passed on.
+        if unsafe { self.free_remote_fast(heap, pointer) } {
+            return true;
+        }
+        let entry = window::place_of_entry(view, pointer.addr());
+        entry.is_some_and(|entry| self.keep_block(heap, entry, pointer.addr()))
     }
 
     /// All that `free_fast` does not do: other heaps' blocks, runs, large blocks, poisoning, and mistakes.

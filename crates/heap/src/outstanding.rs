@@ -35,6 +35,31 @@ pub struct Blocks {
 }
 
 impl Blocks {
+    /// None yet.
+    pub(crate) const NONE: Self = Self { first: block::NONE, last: block::NONE, block_count: 0, sum: 0 };
+
+    /// Marks `block` as free and puts it behind the others.
+    ///
+    /// # Safety
+    ///
+    /// 1. `block` and those in the chain are free, on no list, and the caller's.
+    #[inline]
+    pub(crate) unsafe fn append(&mut self, block: *mut Block, mark: u64) {
+        // SAFETY: by (1).
+        unsafe { block::set_next(block, block::NONE) };
+        // SAFETY: by (1).
+        unsafe { block::set_mark(block, mark) };
+        if self.last.is_null() {
+            self.first = block;
+        } else {
+            // SAFETY: by (1).
+            unsafe { block::set_next(self.last, block) };
+        }
+        self.last = block;
+        self.block_count += 1;
+        self.sum += block.addr() as u64;
+    }
+
     /// The blocks from `first` to the end of its list. Cost: a look at each.
     ///
     /// # Safety

@@ -16,9 +16,9 @@ use mallow_sys::Os;
 use mallow_units::page::PAGE_BYTES;
 use mallow_units::size_class;
 
-use crate::block::{self, Block};
 use crate::config::MAX_SLAB_PAGES;
 use crate::misuse;
+use crate::outstanding::Blocks;
 use crate::slab::{Batch, PURGED, Slab, ZERO, to_u16, to_u32};
 
 /// [`PAGE_BYTES`], for offsets inside a slab.
@@ -71,8 +71,8 @@ impl Slab {
     }
 
     /// Carves at least `pages` pages of a slab whose bare pages are its last.
-    fn carve_next(&self, pages: u32) -> Chain {
-        let mut chain = Chain::new(self.mark());
+    fn carve_next(&self, pages: u32) -> Blocks {
+        let mut chain = Blocks::NONE;
         let (from, capacity) = (self.carved(), self.capacity());
         let mut end = self.bare.get().trailing_zeros();
         let mut to = from;
@@ -87,15 +87,15 @@ impl Slab {
         let mut offset = from as usize * block_bytes;
         for _ in from..to {
             // SAFETY: the block was on no list, since its last page was bare, and now joins the chain.
-            unsafe { chain.push(self.pointer(offset).cast().as_ptr()) };
+            unsafe { chain.append(self.pointer(offset).cast().as_ptr(), self.mark()) };
             offset += block_bytes;
         }
         chain
     }
 
     /// Carves bare pages, at least `pages` if there are so many, of a slab that has given some to the kernel.
-    fn carve_purged(&self, os: &dyn Os, pages: u32) -> Chain {
-        let mut chain = Chain::new(self.mark());
+    fn carve_purged(&self, os: &dyn Os, pages: u32) -> Blocks {
+        let mut chain = Blocks::NONE;
         let mut taken = 0;
         while self.bare.get() != 0 && (taken < pages || chain.block_count == 0) {
             let page = self.bare.get().trailing_zeros();
@@ -106,7 +106,7 @@ impl Slab {
                 if self.pages_of(index) & self.bare.get() == 0 {
                     let block = self.pointer(index as usize * self.block_bytes()).cast().as_ptr();
                     // SAFETY: the block was on no list, since this page was bare, and now joins the chain.
-                    unsafe { chain.push(block) };
+                    unsafe { chain.append(block, self.mark()) };
                 }
             }
             taken += 1;
@@ -126,11 +126,11 @@ impl Slab {
         if free == 0 {
             return 0;
         }
-        let mut kept = Chain::new(self.mark());
+        let mut kept = Blocks::NONE;
         for block in self.listed_blocks() {
             if self.pages_of(self.block_index(block.addr())) & free == 0 {
                 // SAFETY: a free block of ours, moved from one list to the other; the iterator has passed it.
-                unsafe { kept.push(block) };
+                unsafe { kept.append(block, self.mark()) };
             }
         }
         self.local.set(kept.first);
@@ -198,41 +198,6 @@ impl Slab {
         let first = page as usize * PAGE_BYTES;
         let index_at = |offset: usize| to_u32(size_class::quotient(self.reciprocal.get(), offset as u64));
         index_at(first)..(index_at(first + PAGE_BYTES - 1) + 1).min(self.capacity())
-    }
-}
-
-/// A list of free blocks that grows at its end, in the order of addresses.
-struct Chain {
-    first: *mut Block,
-    last: *mut Block,
-    block_count: u32,
-    /// Of the blocks' addresses.
-    sum: u64,
-    mark: u64,
-}
-
-impl Chain {
-    fn new(mark: u64) -> Self {
-        Self { first: block::NONE, last: block::NONE, block_count: 0, sum: 0, mark }
-    }
-
-    /// # Safety
-    ///
-    /// 1. `block` is free, on no list, and the caller's to touch.
-    unsafe fn push(&mut self, block: *mut Block) {
-        // SAFETY: by (1).
-        unsafe { block::set_next(block, block::NONE) };
-        // SAFETY: by (1).
-        unsafe { block::set_mark(block, self.mark) };
-        if self.last.is_null() {
-            self.first = block;
-        } else {
-            // SAFETY: the last block of this chain is ours.
-            unsafe { block::set_next(self.last, block) };
-        }
-        self.last = block;
-        self.block_count += 1;
-        self.sum += block.addr() as u64;
     }
 }
 

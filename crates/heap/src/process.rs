@@ -24,7 +24,6 @@ use crate::allocator::{Allocator, Foreign};
 use crate::heap::Heap;
 use crate::options::Key;
 use crate::shared::Found;
-use crate::window;
 
 /// The allocator of this process.
 pub static ROOT: Allocator = Allocator::new(&LINUX);
@@ -205,13 +204,8 @@ pub unsafe fn free_fast(pointer: *mut u8) -> bool {
 /// 1. As [`free_fast`].
 #[inline]
 pub unsafe fn free_slow(pointer: *mut u8) -> Result<(), Foreign> {
-    let heap = heap_of_word();
     // SAFETY: the caller's promise (1); the heap is this thread's or belongs to none.
-    if unsafe { ROOT.free_remote_fast(heap, pointer) } {
-        return Ok(());
-    }
-    let entry = window::place_of_entry(Here::new(), pointer.addr());
-    if entry.is_some_and(|entry| ROOT.keep_block(heap, entry, pointer.addr())) {
+    if unsafe { ROOT.free_nearby(Here::new(), heap_of_word(), pointer) } {
         return Ok(());
     }
     // SAFETY: the caller's promise (1).

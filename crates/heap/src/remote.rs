@@ -57,7 +57,8 @@ impl Allocator {
     ///
     /// 1. If `pointer` is a live block, nobody uses it any more.
     /// 2. The caller owns `heap`, or `heap` belongs to no thread.
-    pub unsafe fn free_remote_fast(&'static self, heap: &'static Heap, pointer: *mut u8) -> bool {
+    #[inline(always)]
+    pub(crate) unsafe fn free_remote_fast(&'static self, heap: &'static Heap, pointer: *mut u8) -> bool {
         let window = heap.window();
         if window.owner != heap.id() {
             // It belongs to no thread, or every block is to be poisoned.
