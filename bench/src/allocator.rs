@@ -10,6 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::progress;
 use crate::workshop::{self, Workshop};
@@ -93,7 +94,9 @@ fn obtain(workshop: &Workshop, name: &str, file: Option<&str>) -> Result<(PathBu
         (_, Some(file)) => {
             let library =
                 Path::new(file).canonicalize().with_context(|| format!("there is no library {file}"))?;
-            Ok((library, "given on the command line".to_owned()))
+            let content = fs::read(&library).with_context(|| format!("cannot read {file}"))?;
+            let hash = workshop::hexadecimal(&Sha256::digest(content)[..5]);
+            Ok((library, format!("given on the command line, SHA-256 {hash}")))
         }
         (OURS, None) => Ok((workshop.mallow()?, format!("{} ({})", env!("CARGO_PKG_VERSION"), commit()))),
         (GLIBC, None) => {

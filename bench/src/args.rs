@@ -17,6 +17,8 @@ Examples:
   cargo bench-suite --only threads --allocators mallow,mimalloc3
   cargo bench-suite --allocators mallow,before=old/libmallow.so,mimalloc3 --by-workload
   cargo bench-suite --record after-e3                       and store the outcome in bench/record
+  cargo bench-suite --record after-e3 --resume target/bench/unfinished.json
+                                                            and go on after an interruption
   cargo bench-suite --from bench/record/X.json --details    show a stored outcome again";
 
 /// Programs and workloads on mallow and its peers, measured side by side.
@@ -58,6 +60,10 @@ pub(crate) struct Arguments {
     /// Store tables, chart and every single run in bench/record
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "suite")]
     pub(crate) record: Option<String>,
+
+    /// Go on with a session that was interrupted; FILE is what it left
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "list"])]
+    pub(crate) resume: Option<PathBuf>,
 
     /// Measure nothing; show what --json or --record has stored
     #[arg(long, value_name = "FILE", conflicts_with_all = ["list", "thp", "manifests", "rounds", "by_workload"])]

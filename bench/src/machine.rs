@@ -17,7 +17,7 @@ use crate::workshop;
 const BUSY: f64 = 0.5;
 
 /// Kind of machine, and versions of what is not in the repository.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Machine {
     /// The model of the processor.
     pub(crate) processor: String,

@@ -87,14 +87,20 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let _huge_pages = arguments.thp.map(huge_pages::Setting::change).transpose()?;
     let machine = Machine::look(&allocators)?;
-    let (record, end) =
-        Session::new(&workshop, arguments, &manifests, &allocators, interrupted)?.run(machine)?;
+    let earlier = arguments.resume.as_deref().map(Record::load).transpose()?;
+    let unfinished = workshop.folder().join("unfinished.json");
+    let session = Session::new(&workshop, arguments, &manifests, &allocators, interrupted)?;
+    let (record, end) = session.run(machine, earlier, &unfinished)?;
+    record.save(&unfinished)?;
     if end == End::Interrupted {
-        progress::note("interrupted: what follows is incomplete, and nothing is stored");
+        let file = unfinished.display();
+        progress::note(&format!("interrupted: what follows is incomplete; --resume {file} goes on"));
         show(&record, &arguments.without_stores())?;
         return Ok(ExitCode::from(INTERRUPTED));
     }
-    show(&record, arguments)
+    let status = show(&record, arguments)?;
+    fs::remove_file(&unfinished).with_context(|| format!("cannot remove {}", unfinished.display()))?;
+    Ok(status)
 }
 
 /// Prints the tables and stores what is to be stored; a failed run makes a failed suite.

@@ -92,8 +92,9 @@ fn promises(comparison: &Comparison<'_>, has_details: bool) -> String {
 fn setting(record: &Record) -> String {
     let Record { date, machine, settings, .. } = record;
     let order = if settings.by_workload { "by workload" } else { "interleaved" };
+    let on: String = record.resumed.iter().map(|date| format!(", went on {date}")).collect();
     let mut lines = vec![
-        format!("date        {date}"),
+        format!("date        {date}{on}"),
         format!("machine     {}, {} cores, {} GiB", machine.processor, machine.cores, machine.memory_gib),
         format!("system      {}, Linux {}, glibc {}", machine.system, machine.kernel, machine.glibc),
         format!("huge pages  {}", machine.huge_pages),

@@ -26,6 +26,9 @@ pub(crate) struct Record {
     pub(crate) format: u32,
     /// When the session began, in UTC.
     pub(crate) date: String,
+    /// When it went on after interruptions, in UTC.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) resumed: Vec<String>,
     /// Where it took place, and on which versions.
     pub(crate) machine: Machine,
     /// How it was asked to measure.
@@ -41,7 +44,7 @@ pub(crate) struct Record {
 }
 
 /// How a session was asked to measure.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Settings {
     /// Runs of each workload on each allocator.
     pub(crate) rounds: u32,
@@ -56,7 +59,7 @@ pub(crate) struct Settings {
 }
 
 /// An allocator.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) struct Column {
     /// As in the tables.
     pub(crate) name: String,
@@ -67,7 +70,7 @@ pub(crate) struct Column {
 }
 
 /// What a record keeps of a manifest.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) struct Workload {
     /// As in the tables.
     pub(crate) name: String,
@@ -145,11 +148,11 @@ impl Record {
         allocators: Vec<Column>,
         manifests: &[Manifest],
     ) -> Self {
-        let date = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
         let workloads = manifests.iter().map(Workload::of).collect();
         Self {
             format: FORMAT,
-            date,
+            date: now(),
+            resumed: Vec::new(),
             machine,
             settings,
             allocators,
@@ -157,6 +160,46 @@ impl Record {
             skips: Vec::new(),
             runs: Vec::new(),
         }
+    }
+
+    /// Takes over the runs of `earlier`, the same session up to an interruption.
+    ///
+    /// # Errors
+    ///
+    /// If it measured something else or elsewhere: runs of the two could not be compared.
+    pub(crate) fn resume(&mut self, earlier: Self) -> Result<()> {
+        let machine = |record: &Self| Machine { load: 0.0, ..record.machine.clone() };
+        let settings = |record: &Self| Settings { calibration: 0.0, ..record.settings.clone() };
+        ensure!(machine(self) == machine(&earlier), "the interrupted session was on another machine");
+        ensure!(settings(self) == settings(&earlier), "the interrupted session had other settings");
+        ensure!(self.allocators == earlier.allocators, "the interrupted session had other allocators");
+        ensure!(self.workloads == earlier.workloads, "the interrupted session had other workloads");
+        self.date = earlier.date;
+        self.resumed = earlier.resumed;
+        self.resumed.push(now());
+        self.runs = earlier.runs;
+        Ok(())
+    }
+
+    /// Tells whether `workload` had its turn on `allocator` in `round`.
+    pub(crate) fn has_run(&self, workload: &str, allocator: &str, round: u32) -> bool {
+        self.runs
+            .iter()
+            .any(|run| run.workload == workload && run.allocator == allocator && run.round == round)
+    }
+
+    /// The workloads and allocators of runs that failed.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = (String, String)> {
+        let failed = self.runs.iter().filter(|run| run.failure.is_some());
+        failed.map(|run| (run.workload.clone(), run.allocator.clone()))
+    }
+
+    /// Stores the record in `file`, which never holds half of one.
+    pub(crate) fn save(&self, file: &Path) -> Result<()> {
+        let next = file.with_extension("next");
+        fs::write(&next, self.to_json()?)
+            .and_then(|()| fs::rename(&next, file))
+            .with_context(|| format!("cannot write {}", file.display()))
     }
 
     /// Reads a stored record.
@@ -208,6 +251,11 @@ impl Record {
             name.chars().map(|one| if one.is_ascii_alphanumeric() { one } else { '-' }).collect();
         format!("{day}-{name}")
     }
+}
+
+/// The date and time, as it stands in a record.
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 impl Workload {
@@ -286,6 +334,26 @@ pub(crate) mod tests {
         assert!(Record::load(&file).unwrap_err().to_string().contains("format 0"));
         fs::write(&file, "{}").unwrap();
         assert!(Record::load(&file).unwrap_err().to_string().contains("no record"));
+    }
+
+    #[test]
+    fn a_session_goes_on_only_where_it_was() {
+        let workloads = || vec![workload("a", Group::Single)];
+        let earlier = || record(&["mallow"], workloads(), vec![run("a", "mallow", 1.0, 10.0)]);
+        let mut later = record(&["mallow"], workloads(), Vec::new());
+        later.machine.load = 0.4;
+        later.resume(earlier()).unwrap();
+        assert!(later.has_run("a", "mallow", 1) && !later.has_run("a", "mallow", 2));
+        assert_eq!(later.resumed.len(), 1);
+        let refusal = |change: &dyn Fn(&mut Record)| {
+            let mut other = earlier();
+            change(&mut other);
+            record(&["mallow"], workloads(), Vec::new()).resume(other).unwrap_err().to_string()
+        };
+        assert!(refusal(&|other| other.machine.kernel = "0".into()).contains("another machine"));
+        assert!(refusal(&|other| other.settings.rounds = 9).contains("other settings"));
+        assert!(refusal(&|other| other.allocators[0].version = "0".into()).contains("other allocators"));
+        assert!(refusal(&|other| other.workloads.clear()).contains("other workloads"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
@@ -179,8 +179,14 @@ impl<'a> Session<'a> {
         self.skips.push(Skip { workload: manifest.name.clone(), allocator, reason });
     }
 
-    /// Runs everything.
-    pub(crate) fn run(mut self, machine: Machine) -> Result<(Record, End)> {
+    /// Runs everything, but what `earlier` has of the same session. The record is stored in `unfinished` after each
+    /// workload.
+    pub(crate) fn run(
+        mut self,
+        machine: Machine,
+        earlier: Option<Record>,
+        unfinished: &Path,
+    ) -> Result<(Record, End)> {
         if machine.is_busy() {
             progress::note(&format!("the machine is busy (load {}): do not believe the times", machine.load));
         }
@@ -189,15 +195,24 @@ impl<'a> Session<'a> {
         let columns = self.allocators.iter().map(column).collect();
         let mut record = Record::begin(machine, settings, columns, self.manifests);
         record.skips = core::mem::take(&mut self.skips);
+        if let Some(earlier) = earlier {
+            record.resume(earlier)?;
+        }
 
         let mut steps = plan::order(self.manifests.len(), self.allocators.len(), rounds, by_workload);
-        steps.retain(|step| self.launches.contains_key(&(step.workload, step.allocator)));
+        steps.retain(|step| {
+            let (workload, allocator) =
+                (&self.manifests[step.workload].name, &self.allocators[step.allocator].name);
+            self.launches.contains_key(&(step.workload, step.allocator))
+                && !record.has_run(workload, allocator, step.round + 1)
+        });
         let progress = Progress::start(steps.len());
         let mut calibration = Calibration::start();
-        let mut failed = BTreeSet::new();
+        let mut failed: BTreeSet<_> = record.failures().collect();
         let mut end = End::Complete;
-        for step in steps {
-            let pair = (step.workload, step.allocator);
+        for (place, &step) in steps.iter().enumerate() {
+            let pair =
+                (self.manifests[step.workload].name.clone(), self.allocators[step.allocator].name.clone());
             if failed.contains(&pair) {
                 progress.end(&self.describe(step), "not tried again");
                 continue;
@@ -211,6 +226,9 @@ impl<'a> Session<'a> {
                 failed.insert(pair);
             }
             record.runs.extend(runs);
+            if steps.get(place + 1).is_none_or(|next| next.workload != step.workload) {
+                record.save(unfinished)?;
+            }
         }
         progress.finish();
         record.settings.calibration = calibration.usual();

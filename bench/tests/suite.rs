@@ -73,6 +73,27 @@ fn a_workload_is_measured_shown_and_stored() {
 }
 
 #[test]
+fn a_session_that_was_interrupted_goes_on() {
+    let folder = manifests("7");
+    let (whole, part) = (folder.path().join("whole.json"), folder.path().join("part.json"));
+    assert!(suite(folder.path(), &["--json", &whole.to_string_lossy()]).status.success());
+    let mut record: serde_json::Value = serde_json::from_str(&fs::read_to_string(&whole).unwrap()).unwrap();
+    let runs = record["runs"].as_array_mut().unwrap();
+    runs.retain(|run| run["allocator"] == "mallow");
+    runs[0]["measured"]["time"] = 1234.5.into();
+    fs::write(&part, record.to_string()).unwrap();
+    let output =
+        suite(folder.path(), &["--resume", &part.to_string_lossy(), "--json", &whole.to_string_lossy()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let stored = fs::read_to_string(&whole).unwrap();
+    assert!(stored.contains("1234.5") && stored.contains("\"resumed\""), "{stored}");
+    assert!(stored.contains("\"allocator\":\"glibc\",\"round\":1"), "{stored}");
+    let output = suite(folder.path(), &["--resume", &part.to_string_lossy(), "--timeout", "9"]);
+    let said = text(&output.stderr);
+    assert!(said.contains("the interrupted session had other settings"), "{said}");
+}
+
+#[test]
 fn wrong_output_is_a_failure_by_name_and_no_time() {
     let folder = manifests("8");
     let output = suite(folder.path(), &[]);
