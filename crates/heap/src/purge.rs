@@ -57,9 +57,9 @@ impl PageHeap {
         if self.is_exit_due(now_ms) {
             self.purged_exit_ms = now_ms;
             // Little is left to the next thread, if there was one each time.
-            let used = self.used_units * UNIT_BYTES;
+            let lately = self.lately_used_units.max(self.used_units) * UNIT_BYTES;
             let keep =
-                if self.patience.is_at_rest() { 0 } else { self.patience.budget(used, DIRTY_FLOOR_BYTES) };
+                if self.patience.is_at_rest() { 0 } else { self.patience.budget(lately, DIRTY_FLOOR_BYTES) };
             let purged = self.trim(os, counters, keep);
             self.patience.gave(purged);
         }
