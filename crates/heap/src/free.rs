@@ -106,7 +106,12 @@ impl Allocator {
         if pointer.is_null() {
             return Ok(());
         }
-        match self.place_of(address) {
+        let place = self.place_of(address);
+        if heap.id() != 0 && matches!(place, Place::Slab(_) | Place::Run(_)) {
+            // Committed since this thread last allocated; one that only frees would stay on this way for ever.
+            self.show_units(heap);
+        }
+        match place {
             // SAFETY: the caller's promise, passed on.
             Place::Slab(slab) => unsafe { self.free_in(heap, slab, pointer) },
             Place::Run(run) => self.free_run(heap, run, pointer),
