@@ -89,8 +89,10 @@ pub const MIN_PURGED_UNITS: u32 = 4;
 pub const HUGE_FROM_BYTES: usize = 16 * MIB;
 /// Bytes in use from which on chunks that are full, and were so at the last look, become huge pages.
 pub const COLLAPSE_FROM_BYTES: usize = 4 * MIB;
+/// Milliseconds between two looks for such chunks.
+pub const COLLAPSE_MS: u64 = 50;
 /// Chunks that one look makes huge pages of at most, 0.3 ms each.
-pub const COLLAPSE_STEP: usize = 2;
+pub const COLLAPSE_STEP: usize = 8;
 /// Chunks that one look for such chunks visits at most.
 pub const COLLAPSE_VISITS: usize = 1024;
 /// Bytes; free resident memory up to this never has to be purged before growth.

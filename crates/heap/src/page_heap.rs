@@ -53,6 +53,8 @@ pub struct PageHeap {
     pub(crate) patience: Patience,
     /// The chunk that was last looked at for making a huge page of it.
     pub(crate) collapse_at: usize,
+    /// The clock when that was.
+    pub(crate) collapsed_ms: u64,
     /// Who gets huge pages, once that was asked.
     huge_pages: Option<HugePages>,
     /// The clock when a thread's exit last led to a purge.
@@ -80,6 +82,7 @@ impl PageHeap {
             looked_ms: 0,
             patience: Patience::new(),
             collapse_at: 0,
+            collapsed_ms: 0,
             huge_pages: None,
             purged_exit_ms: 0,
             dirty_floor_bytes: DIRTY_FLOOR_BYTES,

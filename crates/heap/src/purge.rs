@@ -21,12 +21,12 @@ impl PageHeap {
         self.now_ms = now_ms;
         self.patience.tick(now_ms);
         self.lately_used_units -= self.lately_used_units / LATELY_TICKS;
+        self.collapse_some(os);
         // What was free at the last look and has not been used since goes.
         if now_ms < self.looked_ms + self.patience.decay_ms() / 2 {
             return 0;
         }
         self.looked_ms = now_ms;
-        self.collapse_some(os);
         let mut purged = 0;
         let mut next = self.oldest_dirty;
         while purged < PURGE_STEP_BYTES
