@@ -8,7 +8,9 @@
 
 use mallow_sys::{HugePages, Os};
 
-use crate::config::{CHUNK_UNITS, COLLAPSE_FROM_BYTES, COLLAPSE_MS, COLLAPSE_STEP, COLLAPSE_VISITS, UNIT_BYTES};
+use crate::config::{
+    CHUNK_UNITS, COLLAPSE_FROM_BYTES, COLLAPSE_MS, COLLAPSE_STEP, COLLAPSE_VISITS, UNIT_BYTES,
+};
 use crate::page_heap::PageHeap;
 
 impl PageHeap {

@@ -34,6 +34,8 @@ pub struct LargeBlocks {
 pub struct State {
     cache: Cache,
     density: Density,
+    /// The last block that was made of fresh pages, if it still lives: until one was freed, it shows how the program fills them.
+    last_fresh: Option<Large>,
     /// Who gets huge pages; unknown until somebody may want them.
     huge_pages: Option<HugePages>,
 }
@@ -50,7 +52,8 @@ pub struct Mapped {
 impl LargeBlocks {
     /// None yet.
     pub const fn new() -> Self {
-        let state = State { cache: Cache::new(), density: Density::new(), huge_pages: None };
+        let state =
+            State { cache: Cache::new(), density: Density::new(), last_fresh: None, huge_pages: None };
         Self { state: Lock::new(state), directory: Directory::new() }
     }
 
@@ -74,10 +77,13 @@ impl LargeBlocks {
             }
         };
         large.backing.is_zeroed = zero_bytes > 0;
-        let state = self.state.lock();
+        let mut state = self.state.lock();
         let prepared = self.directory.prepare(os);
         if prepared.is_ok() {
             self.directory.enter_large(large);
+            if large.backing.is_fresh {
+                state.last_fresh = Some(large);
+            }
         }
         drop(state);
         if prepared.is_err() {
@@ -111,6 +117,7 @@ impl LargeBlocks {
         if let Some(touched) = touched {
             state.density.learn(touched);
         }
+        state.forget(large);
         // With this one: who has a single block, again and again, is to be recognised.
         let used = used_bytes(counters);
         // The next one of its size will be huge instead.
@@ -144,6 +151,7 @@ impl LargeBlocks {
         if !self.directory.strike(large) {
             return None;
         }
+        state.forget(large);
         let wants_huge = state.grows_huge(os, used_bytes(counters), large, bytes);
         // SAFETY: exactly one mapping made by `allocate`, and the caller lets go of old pointers (1).
         let resized = unsafe { mapping::resize(os, large, bytes, wants_huge) };
@@ -183,9 +191,21 @@ impl State {
         if bytes < HUGE_BLOCK_BYTES || !self.has_huge_pages(os, used + bytes) {
             return None;
         }
+        if self.density.is_dense().is_none()
+            && let Some(last) = self.last_fresh.take()
+        {
+            self.density.learn(mapping::touched(os, last));
+        }
         // Small pages are what one gets without a word, or else by refusing the others.
         let is_dense = self.density.is_next_dense()?;
         (is_dense || self.huge_pages == Some(HugePages::Always)).then_some(is_dense)
+    }
+
+    /// Notes that `large` lives no more, or not there.
+    fn forget(&mut self, large: Large) {
+        if self.last_fresh.is_some_and(|last| last.start == large.start) {
+            self.last_fresh = None;
+        }
     }
 
     /// Whether a block in small pages would get huge ones if it were new.

@@ -145,11 +145,12 @@ pub fn touched(os: &dyn Os, large: Large) -> Touched {
         // SAFETY: inside the block.
         let start = unsafe { large.pointer().byte_add(at) };
         let pages = os.resident_pages(start, bytes).unwrap_or(0);
-        let is_small = bytes < HUGE_TAIL_BYTES;
+        // They would not be huge whatever is known.
+        let is_small = bytes < HUGE_TAIL_BYTES || large.bytes < HUGE_PAGE_BYTES;
         touched.pages += pages;
         touched.if_huge += match pages {
             0 => 0,
-            _ if is_small => pages,
+            _ if is_small => bytes / PAGE_BYTES,
             _ => HUGE_PAGE_BYTES / PAGE_BYTES,
         };
     }

@@ -107,10 +107,36 @@ fn sparse_blocks_never_get_huge_pages() {
 #[test]
 fn dense_blocks_get_huge_pages_once_that_is_known() {
     let program = Program::start(HugePages::Advised);
-    program.use_blocks(LIVE - 1, PAGE_BYTES);
-    assert_eq!(program.sim.advised_bytes(), 0, "nothing was known");
+    program.use_blocks(1, PAGE_BYTES);
+    assert_eq!(program.sim.advised_bytes(), 0, "nothing was known, or little in use");
     program.use_blocks(LIVE, PAGE_BYTES);
     assert!(program.sim.advised_bytes() > 0);
+    program.end();
+}
+
+#[test]
+fn blocks_that_live_are_a_lesson_too() {
+    for (step, is_huge) in [(PAGE_BYTES, true), (MIB, false)] {
+        let program = Program::start(HugePages::Advised);
+        let blocks: Vec<_> = (0..LIVE).map(|_| program.allocate(BYTES)).collect();
+        assert_eq!(program.sim.advised_bytes(), 0, "nothing was written to");
+        blocks.iter().for_each(|block| write(*block, 0, BYTES, step));
+        let next = program.allocate(BYTES);
+        assert_eq!(program.sim.advised_bytes() > 0, is_huge);
+        blocks.into_iter().chain([next]).for_each(|block| program.free(block));
+        program.end();
+    }
+}
+
+#[test]
+fn a_table_that_doubles_is_a_lesson_before_it_is_large() {
+    let program = Program::start(HugePages::Advised);
+    let small: Vec<_> = (0..32).map(|_| program.allocate(MIB)).collect();
+    let table = program.allocate(MIB + MIB / 2);
+    write(table, 0, MIB + MIB / 2, PAGE_BYTES);
+    let next = program.allocate(3 * MIB);
+    assert!(program.sim.advised_bytes() > 0);
+    small.into_iter().chain([table, next]).for_each(|block| program.free(block));
     program.end();
 }
 
