@@ -114,9 +114,17 @@ impl Cache {
         found
     }
 
+    /// Bytes that may be kept while the program has `used` bytes: once blocks were given back in vain, what was in use lately counts, so
+    /// that who frees all its blocks and makes them anew finds the last ones too.
+    fn budget(&mut self, used: usize) -> usize {
+        self.patience.note_used(used);
+        let used = if self.patience.is_at_rest() { used } else { self.patience.lately() };
+        self.patience.budget(used, LARGE_CACHE_FLOOR_BYTES)
+    }
+
     /// Keeps `freed`; returns what has to go for it.
     pub fn keep(&mut self, freed: Large, used: usize) -> Option<Kept> {
-        let budget = self.patience.budget(used, LARGE_CACHE_FLOOR_BYTES);
+        let budget = self.budget(used);
         if freed.bytes > budget {
             self.patience.gave(freed.bytes);
             return Some(Kept::unkept(freed));
@@ -148,7 +156,7 @@ impl Cache {
     /// The block that was kept longest, if there is more than may be kept.
     pub fn surplus(&mut self, used: usize) -> Option<Kept> {
         let kept: usize = self.kept.iter().flatten().map(|kept| kept.bytes()).sum();
-        if kept <= self.patience.budget(used, LARGE_CACHE_FLOOR_BYTES) {
+        if kept <= self.budget(used) {
             return None;
         }
         let gone = self.oldest().and_then(Option::take);

@@ -43,8 +43,6 @@ pub struct PageHeap {
     pub(crate) region: Option<&'static Region>,
     pub(crate) used_units: usize,
     pub(crate) dirty_units: usize,
-    /// The most that was in use, fading away.
-    pub(crate) lately_used_units: usize,
     /// The clock at the last tick.
     pub(crate) now_ms: u64,
     /// The clock at the last look for what has aged.
@@ -77,7 +75,6 @@ impl PageHeap {
             region: None,
             used_units: 0,
             dirty_units: 0,
-            lately_used_units: 0,
             now_ms: 0,
             looked_ms: 0,
             patience: Patience::new(),
@@ -177,11 +174,11 @@ impl PageHeap {
     ) {
         chunk.give_back(start, units);
         chunk.freed_ms.set(self.now_ms);
-        self.lately_used_units = self.lately_used_units.max(self.used_units);
+        self.patience.note_used(self.used_units * UNIT_BYTES);
         self.used_units -= units as usize;
         self.dirty_units += units as usize;
         self.file(chunk);
-        let lately = self.lately_used_units * UNIT_BYTES;
+        let lately = self.patience.lately();
         let budget = self.patience.budget(lately, FREED_FLOOR_BYTES);
         let dirty = self.dirty_units * UNIT_BYTES;
         if chunk.used_units() == 0 && (dirty > budget || chunk.is_split()) {

@@ -8,7 +8,7 @@
 
 use mallow_units::bytes::MIB;
 
-use crate::config::{DECAY_MS, DIRTY_SHARE};
+use crate::config::{DECAY_MS, DIRTY_SHARE, LATELY_TICKS};
 
 /// The most patient level: keeps twice as much again as is in use.
 const MAX_LEVEL: u32 = DIRTY_SHARE.ilog2() + 1;
@@ -27,12 +27,26 @@ pub struct Patience {
     away: usize,
     taken_back: usize,
     judged_ms: u64,
+    /// The most bytes that were in use, fading away.
+    lately: usize,
 }
 
 impl Patience {
     /// None yet.
     pub const fn new() -> Self {
-        Self { level: 0, away: 0, taken_back: 0, judged_ms: 0 }
+        Self { level: 0, away: 0, taken_back: 0, judged_ms: 0, lately: 0 }
+    }
+
+    /// Notes that `bytes` are in use.
+    pub const fn note_used(&mut self, bytes: usize) {
+        if bytes > self.lately {
+            self.lately = bytes;
+        }
+    }
+
+    /// Bytes that were in use lately.
+    pub const fn lately(&self) -> usize {
+        self.lately
     }
 
     /// Bytes of free memory that may stay resident while `used` bytes are in use, `floor` at least.
@@ -64,16 +78,17 @@ impl Patience {
         let is_much = self.taken_back >= LESSON_BYTES && self.taken_back > (self.away + self.taken_back) / 4;
         if is_much && self.level < MAX_LEVEL {
             // If more of what is away comes back, that is the next lesson.
-            *self = Self { level: self.level + 1, away: self.away, taken_back: 0, judged_ms: now_ms };
+            *self = Self { level: self.level + 1, taken_back: 0, judged_ms: now_ms, ..*self };
         }
     }
 
     /// Notes the time.
     pub const fn tick(&mut self, now_ms: u64) {
+        self.lately -= self.lately / LATELY_TICKS;
         if now_ms >= self.judged_ms + RELAX_MS {
             let was_needed = self.taken_back > (self.away + self.taken_back) / 8;
             let level = if was_needed { self.level } else { self.level.saturating_sub(1) };
-            *self = Self { level, away: 0, taken_back: 0, judged_ms: now_ms };
+            *self = Self { level, away: 0, taken_back: 0, judged_ms: now_ms, ..*self };
         }
     }
 }
@@ -118,6 +133,18 @@ mod tests {
         assert_eq!(patience.decay_ms(), DECAY_MS * 2, "too early");
         patience.tick(RELAX_MS + 5);
         assert_eq!(patience.decay_ms(), DECAY_MS);
+    }
+
+    #[test]
+    fn what_was_in_use_fades() {
+        let mut patience = Patience::new();
+        patience.note_used(USED);
+        patience.note_used(1);
+        assert_eq!(patience.lately(), USED);
+        for _ in 0..LATELY_TICKS {
+            patience.tick(0);
+        }
+        assert!((USED / 3..USED / 2).contains(&patience.lately()));
     }
 
     #[test]

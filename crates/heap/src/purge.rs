@@ -9,8 +9,8 @@ use mallow_trace::Counter;
 
 use crate::chunk::Chunk;
 use crate::config::{
-    CHUNK_BYTES, DIRTY_FLOOR_BYTES, HUGE_FROM_BYTES, LATELY_TICKS, MIN_PURGED_UNITS, PARTS_SHARE,
-    PURGE_STEP_BYTES, PURGE_VISITS, TICK_MS, UNIT_BYTES,
+    CHUNK_BYTES, DIRTY_FLOOR_BYTES, HUGE_FROM_BYTES, MIN_PURGED_UNITS, PARTS_SHARE, PURGE_STEP_BYTES,
+    PURGE_VISITS, TICK_MS, UNIT_BYTES,
 };
 use crate::counters::Counters;
 use crate::page_heap::PageHeap;
@@ -20,7 +20,6 @@ impl PageHeap {
     pub fn tick(&mut self, os: &dyn Os, counters: &Counters, now_ms: u64) -> usize {
         self.now_ms = now_ms;
         self.patience.tick(now_ms);
-        self.lately_used_units -= self.lately_used_units / LATELY_TICKS;
         self.collapse_some(os);
         // What was free at the last look and has not been used since goes.
         if now_ms < self.looked_ms + self.patience.decay_ms() / 2 {
@@ -57,7 +56,8 @@ impl PageHeap {
         if self.is_exit_due(now_ms) {
             self.purged_exit_ms = now_ms;
             // Little is left to the next thread, if there was one each time.
-            let lately = self.lately_used_units.max(self.used_units) * UNIT_BYTES;
+            self.patience.note_used(self.used_units * UNIT_BYTES);
+            let lately = self.patience.lately();
             let keep =
                 if self.patience.is_at_rest() { 0 } else { self.patience.budget(lately, DIRTY_FLOOR_BYTES) };
             let purged = self.trim(os, counters, keep);
