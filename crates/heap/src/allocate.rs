@@ -65,7 +65,7 @@ impl Allocator {
             return self.allocate_long_zeroed(heap, bytes);
         };
         let block = heap.pop_zeroed(class, bytes);
-        if !block.is_null() || !self.refill(heap, class) {
+        if !block.is_null() || !self.restock(heap, class) && !self.refill(heap, class) {
             return block;
         }
         heap.pop_zeroed(class, bytes)
@@ -77,7 +77,7 @@ impl Allocator {
         if !block.is_null() {
             return block.cast();
         }
-        if !self.refill(heap, class) {
+        if !self.restock(heap, class) && !self.refill(heap, class) {
             return ptr::null_mut();
         }
         heap.pop(class).cast()

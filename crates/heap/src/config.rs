@@ -61,6 +61,8 @@ pub const HEAP_STRIDE: usize = 23;
 pub const SLOW_PACE_BLOCKS: u32 = 8;
 /// Milliseconds between two refills above which a thread allocates slowly.
 pub const SLOW_PACE_MS: u64 = 1;
+/// Blocks that go to a thread or come back before it looks at the clock again, unless it allocates slowly.
+pub const CLOCK_CREDIT: u32 = 64;
 /// Milliseconds between two looks at what could be returned.
 pub const TICK_MS: u64 = 10;
 /// While a thread only frees, this many times as long as a tick took passes before the next.

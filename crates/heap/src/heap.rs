@@ -95,6 +95,18 @@ pub(crate) struct Pace {
     pub(crate) refills_since_tick: Cell<u32>,
     /// Whether the thread did something else for a while before its last refill.
     pub(crate) is_slow: Cell<bool>,
+    /// Blocks that may go out or come home before the next look at the clock; none in a slow thread.
+    pub(crate) credit: Cell<u32>,
+}
+
+impl Pace {
+    /// Whether `blocks` blocks may go by without a look at the clock; if so, there is less credit for the next.
+    #[inline(always)]
+    pub(crate) fn spend(&self, blocks: u32) -> bool {
+        let credit = self.credit.get();
+        self.credit.set(credit.saturating_sub(blocks));
+        credit != 0
+    }
 }
 
 // SAFETY: cells are touched by the owner only; `mallow_ds::owner` hands that right on with acquire and release.
@@ -125,6 +137,7 @@ impl Heap {
                 pause: Cell::new(0),
                 refills_since_tick: Cell::new(0),
                 is_slow: Cell::new(false),
+                credit: Cell::new(0),
             },
             listed_slabs: Cell::new(0),
             scan_at: Cell::new((0, 0)),

@@ -138,25 +138,46 @@ impl Slab {
         }
     }
 
-    /// Hands out the blocks on the local list, `most` of them at most.
+    /// Whether it has nothing to hand out.
+    #[inline(always)]
+    pub fn is_exhausted(&self) -> bool {
+        self.local.get().is_null() && self.bare.get() == 0
+    }
+
+    /// Hands out all blocks on the local list, if there are any and no page was purged.
     ///
-    /// Cost: none per block, unless there are more than `most`, or pages were purged. Stops the process if the program has freed a
-    /// pointer into the middle of a block.
-    pub fn take_local(&self, most: u32) -> Option<Batch> {
+    /// Cost: a division, and none per block. Stops the process if the program has freed a pointer into the middle of a block.
+    #[inline]
+    pub fn take_whole_list(&self) -> Option<Batch> {
         let first = self.local.get();
-        if first.is_null() {
+        if first.is_null() || self.has_purged_pages() {
             return None;
         }
         self.flags.set(self.flags.get() | ACTIVE);
         let used = self.sound_used();
         let come_home = u32::from(self.counted.get()).saturating_sub(used);
-        let listed = self.carved() - used;
-        if listed <= most && !self.has_purged_pages() {
-            self.local.set(block::NONE);
-            self.outstanding.set(self.carved_sum());
-            self.counted.set(self.carved.get());
-            return Some(Batch { first, block_count: listed, come_home, is_zero: false });
+        self.local.set(block::NONE);
+        self.outstanding.set(self.carved_sum());
+        self.counted.set(self.carved.get());
+        Some(Batch { first, block_count: self.carved() - used, come_home, is_zero: false })
+    }
+
+    /// Hands out the blocks on the local list, `most` of them at most.
+    ///
+    /// Cost: that of [`Slab::take_whole_list`], if that does; or else a look at each. Stops the process as that.
+    pub fn take_local(&self, most: u32) -> Option<Batch> {
+        let first = self.local.get();
+        if first.is_null() {
+            return None;
         }
+        let used = self.sound_used();
+        if self.carved() - used <= most
+            && let Some(batch) = self.take_whole_list()
+        {
+            return Some(batch);
+        }
+        self.flags.set(self.flags.get() | ACTIVE);
+        let come_home = u32::from(self.counted.get()).saturating_sub(used);
         let (mut last, mut block_count, mut sum) = (block::NONE, 0, self.outstanding.get());
         for block in self.listed_blocks().take(most as usize) {
             last = block;

@@ -148,7 +148,14 @@ pub fn allocate_slow(bytes: usize) -> *mut u8 {
             return block.cast();
         }
     }
-    allocate_anew(bytes)
+    allocate_restocked(bytes, class)
+}
+
+/// As [`allocate_slow`], for a small block whose list is empty.
+#[inline(never)]
+fn allocate_restocked(bytes: usize, class: SizeClass) -> *mut u8 {
+    let heap = heap_of_word();
+    if ROOT.restock(heap, class) { heap.pop(class).cast() } else { allocate_anew(bytes) }
 }
 
 /// As [`allocate_slow`], for a medium or large block.
