@@ -1,0 +1,16 @@
+//! From what the kernel tells about a process to where its memory is.
+//!
+//! ```text
+//!  /proc ──► read (bytes to numbers) ──► owner (who has a mapping) ──► ledger (lines that add up)
+//! ```
+//!
+//! Pure functions: nothing here opens a file, so that each answer can be repeated from what was saved. Whoever reads
+//! `/proc` is the command, `crates/cli`.
+
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod ledger;
+pub mod owner;
+pub mod read;

@@ -1,0 +1,92 @@
+//! Parsers of the files in `/proc`: bytes to numbers, one file format per module.
+//!
+//! Names in these files are whatever bytes a program chose. Lines that nobody here knows are left out: newer kernels
+//! have more of them. What a kernel does not tell is `None`, never 0.
+
+pub mod smaps;
+pub mod status;
+
+use core::error::Error;
+use core::fmt;
+
+/// Bytes in the "kB" of these files.
+const KB: u64 = 1 << 10;
+
+/// A file that is not as it must be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReadError {
+    /// Bytes from the start of the file to the line.
+    pub offset: usize,
+    /// What was expected there.
+    pub expected: &'static str,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at byte {}: expected {}", self.offset, self.expected)
+    }
+}
+
+impl Error for ReadError {}
+
+/// The lines of a file, each with its offset, without their ends.
+fn lines(file: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut offset = 0;
+    file.split_inclusive(|byte| *byte == b'\n').map(move |line| {
+        let start = offset;
+        offset += line.len();
+        (start, line.strip_suffix(b"\n").unwrap_or(line))
+    })
+}
+
+/// A line `KEY: VALUE` in two, the spaces around the value removed.
+fn key_and_value(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = line.iter().position(|byte| *byte == b':')?;
+    Some((&line[..colon], line[colon + 1..].trim_ascii()))
+}
+
+/// A decimal number.
+fn decimal(digits: &[u8]) -> Option<u64> {
+    number(digits, 10)
+}
+
+/// A hexadecimal number without a prefix.
+fn hexadecimal(digits: &[u8]) -> Option<u64> {
+    number(digits, 16)
+}
+
+fn number(digits: &[u8], radix: u32) -> Option<u64> {
+    // `from_str_radix` takes a sign, which these files never have.
+    if digits.first().is_none_or(|first| !first.is_ascii_hexdigit()) {
+        return None;
+    }
+    u64::from_str_radix(core::str::from_utf8(digits).ok()?, radix).ok()
+}
+
+/// A value `NUMBER kB`, in bytes.
+fn amount(value: &[u8]) -> Option<u64> {
+    decimal(value.strip_suffix(b" kB")?.trim_ascii_end())?.checked_mul(KB)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_know_where_they_begin() {
+        let found: Vec<_> = lines(b"ab\n\ncd").collect();
+        assert_eq!(found, [(0, &b"ab"[..]), (3, b""), (4, b"cd")]);
+    }
+
+    #[test]
+    fn numbers_have_no_signs_and_do_not_overflow() {
+        assert_eq!(decimal(b"12"), Some(12));
+        assert_eq!(hexadecimal(b"fF"), Some(255));
+        for wrong in [&b""[..], b"+1", b"-1", b" 1", b"1 ", b"99999999999999999999", b"\xff"] {
+            assert_eq!(decimal(wrong), None, "{wrong:?}");
+        }
+        assert_eq!(amount(b"8 kB"), Some(8192));
+        assert_eq!(amount(b"8"), None);
+        assert_eq!(amount(b"18446744073709551615 kB"), None);
+    }
+}
