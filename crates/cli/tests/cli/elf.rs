@@ -3,8 +3,9 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
-use crate::command::done;
+use crate::command::{done, stdout};
 
 /// `e_machine` of the processor that runs the tests.
 pub(crate) const THIS_PROCESSOR: u16 = if cfg!(target_arch = "aarch64") { 183 } else { 62 };
@@ -51,6 +52,15 @@ pub(crate) fn write_program(file: &Path, processor: u16, loader: &str) {
 
 /// Writes an executable file.
 pub(crate) fn write_executable(file: &Path, content: &[u8]) {
-    done(fs::write(file, content));
+    let draft = file.with_extension("draft");
+    done(fs::write(&draft, content));
+    copy_executable(&draft, file);
+    done(fs::remove_file(draft));
     done(fs::set_permissions(file, Permissions::from_mode(0o755)));
+}
+
+/// Copies a file that is to be executed. Another process does it: one that a test beside this one is just starting could have
+/// what this process writes open as well, and what is open for writing cannot be executed.
+pub(crate) fn copy_executable(from: &Path, to: &Path) {
+    stdout(Command::new("cp").arg(from).arg(to));
 }

@@ -171,7 +171,7 @@ fn refuses_exactly_the_privileged_programs_that_the_loader_protects() {
     let library = stdout(&mut mallow(["run", "--quiet", "sh", "-c", "printf %s $LD_PRELOAD"]));
     for (mode, user, group, reason) in cases {
         let (_folder, file) = in_folder("cat");
-        done(fs::copy("/bin/cat", &file));
+        elf::copy_executable(Path::new("/bin/cat"), &file);
         done(chown(&file, user, group));
         done(fs::set_permissions(&file, Permissions::from_mode(mode)));
         let is_ignored = !stdout(Command::new(&file).arg("/proc/self/maps").env("LD_PRELOAD", &library))
