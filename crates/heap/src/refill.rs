@@ -25,15 +25,14 @@ impl Allocator {
     /// every few calls.
     #[inline(always)]
     pub(crate) fn restock(&'static self, heap: &'static Heap, class: SizeClass) -> bool {
-        if heap.pace.credit.get() == 0 {
+        if heap.pace.credit.get() == 0 || self.is_slow_mode() {
             return false;
         }
         let bin = &heap.bins[class.index()];
         let Some(mut slab) = bin.first() else { return false };
         let _busy = heap.enter();
         if slab.is_exhausted() {
-            self.unlist(heap, slab);
-            slab.become_full();
+            self.set_aside(heap, slab);
             let Some(next) = bin.first() else { return false };
             slab = next;
         }
@@ -75,9 +74,14 @@ impl Allocator {
                 self.hand_out(heap, slab, batch, most);
                 return true;
             }
-            self.unlist(heap, slab);
-            slab.become_full();
+            self.set_aside(heap, slab);
         }
+    }
+
+    /// Takes a slab that has nothing to hand out off its bin, until a block comes home.
+    fn set_aside(&self, heap: &Heap, slab: &'static Slab) {
+        self.unlist(heap, slab);
+        slab.become_full();
     }
 
     /// Makes `batch` the list of its class, `most` blocks of it at most; the rest goes back.

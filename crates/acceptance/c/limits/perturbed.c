@@ -9,7 +9,7 @@
 
 #include "../scenario.h"
 
-enum { BYTE = 165, LINKS = 48 };
+enum { BYTE = 165, LINKS = 48, WARM = 2000, HELD = 40 };
 
 static void require_poisoned(size_t size) {
     unsigned char *block = (unsigned char *)opaque(malloc(size));
@@ -30,10 +30,41 @@ static void require_poisoned(size_t size) {
     free(aligned);
 }
 
+/* An allocator that has been busy with a size has blocks of it at hand that were made ready before. */
+static void warm(size_t size) {
+    static void *held[HELD];
+    for (int turn = 0; turn < WARM; turn++) {
+        int place = turn % HELD;
+        free(held[place]);
+        held[place] = opaque(malloc(size));
+    }
+    for (int place = 0; place < HELD; place++) {
+        free(held[place]);
+        held[place] = NULL;
+    }
+}
+
+static void require_all_poisoned(size_t size) {
+    static unsigned char *held[4 * HELD];
+    for (int place = 0; place < 4 * HELD; place++) {
+        held[place] = (unsigned char *)opaque(malloc(size));
+        REQUIRE_SAYING(holds(held[place], size, BYTE ^ 0xff), "block %d of %zu new bytes begins with %#x", place, size,
+                       held[place][0]);
+    }
+    for (int place = 0; place < 4 * HELD; place++)
+        free(held[place]);
+}
+
 int main(int argc, char **argv) {
     (void)argv;
+    static const size_t WARM_SIZES[] = {16, 200, 1000, 4000};
+    enum { WARM_COUNT = sizeof WARM_SIZES / sizeof *WARM_SIZES };
+    for (int size = 0; size < WARM_COUNT; size++)
+        warm(WARM_SIZES[size]);
     if (argc > 1)
         REQUIRE(mallopt(M_PERTURB, BYTE) == 1);
+    for (int size = 0; is_mallow() && size < WARM_COUNT; size++)
+        require_all_poisoned(WARM_SIZES[size]);
     void *keep_from_top = opaque(malloc(100));
     /* libc does not poison what goes through its thread cache. */
     for (size_t size = is_mallow() ? 1 : 1100; size < 60 * KIB; size = size * 3 / 2 + 1) {
