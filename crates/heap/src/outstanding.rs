@@ -153,13 +153,18 @@ impl Slab {
         if first.is_null() || self.has_purged_pages() {
             return None;
         }
+        Some(self.take_all(first, self.sound_used()))
+    }
+
+    /// Hands out the whole local list, which begins with `first`, while `used` blocks are outstanding and no page was purged.
+    #[inline]
+    fn take_all(&self, first: *mut Block, used: u32) -> Batch {
         self.flags.set(self.flags.get() | ACTIVE);
-        let used = self.sound_used();
         let come_home = u32::from(self.counted.get()).saturating_sub(used);
         self.local.set(block::NONE);
         self.outstanding.set(self.carved_sum());
         self.counted.set(self.carved.get());
-        Some(Batch { first, block_count: self.carved() - used, come_home, is_zero: false })
+        Batch { first, block_count: self.carved() - used, come_home, is_zero: false }
     }
 
     /// Hands out the blocks on the local list, `most` of them at most.
@@ -171,10 +176,8 @@ impl Slab {
             return None;
         }
         let used = self.sound_used();
-        if self.carved() - used <= most
-            && let Some(batch) = self.take_whole_list()
-        {
-            return Some(batch);
+        if self.carved() - used <= most && !self.has_purged_pages() {
+            return Some(self.take_all(first, used));
         }
         self.flags.set(self.flags.get() | ACTIVE);
         let come_home = u32::from(self.counted.get()).saturating_sub(used);
