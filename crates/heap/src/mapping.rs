@@ -145,12 +145,12 @@ pub fn touched(os: &dyn Os, large: Large) -> Touched {
         // SAFETY: inside the block.
         let start = unsafe { large.pointer().byte_add(at) };
         let pages = os.resident_pages(start, bytes).unwrap_or(0);
-        // They would not be huge whatever is known.
-        let is_small = bytes < HUGE_TAIL_BYTES || large.bytes < HUGE_PAGE_BYTES;
         touched.pages += pages;
         touched.if_huge += match pages {
             0 => 0,
-            _ if is_small => bytes / PAGE_BYTES,
+            // Small pages, whatever is known: all of a block that is shorter than a huge page, and what was touched of a tail.
+            _ if large.bytes < HUGE_PAGE_BYTES => bytes / PAGE_BYTES,
+            _ if bytes < HUGE_TAIL_BYTES => pages,
             _ => HUGE_PAGE_BYTES / PAGE_BYTES,
         };
     }
