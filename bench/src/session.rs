@@ -180,7 +180,7 @@ impl<'a> Session<'a> {
     }
 
     /// Runs everything, but what `earlier` has of the same session. The record is stored in `unfinished` after each
-    /// workload.
+    /// workload but the last, for which the caller does it.
     pub(crate) fn run(
         mut self,
         machine: Machine,
@@ -226,7 +226,7 @@ impl<'a> Session<'a> {
                 failed.insert(pair);
             }
             record.runs.extend(runs);
-            if steps.get(place + 1).is_none_or(|next| next.workload != step.workload) {
+            if steps.get(place + 1).is_some_and(|next| next.workload != step.workload) {
                 record.save(unfinished)?;
             }
         }
