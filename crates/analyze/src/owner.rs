@@ -12,7 +12,7 @@
 //!
 //! Called by `ledger`.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::BTreeSet;
 
 use crate::read::smaps::Mapping;
 
@@ -68,12 +68,12 @@ pub enum Part {
 /// The owner of each of `mappings`, which are all of a process, in order. `program` is the path of its file.
 pub fn owners(mappings: &[Mapping], program: &[u8]) -> Vec<Owner> {
     let libraries = mappings.iter().filter(|mapping| is_code(mapping));
-    let libraries: BTreeMap<&[u8], ()> = libraries.map(|mapping| (&mapping.name[..], ())).collect();
+    let libraries: BTreeSet<&[u8]> = libraries.map(|mapping| &mapping.name[..]).collect();
     let mut owners: Vec<Owner> = Vec::with_capacity(mappings.len());
     for (place, mapping) in mappings.iter().enumerate() {
         let before = place.checked_sub(1).map(|before| (&mappings[before], &owners[before]));
         let behind = mappings.get(place + 1);
-        let owner = owner_of_named(mapping, program, |name| libraries.contains_key(name))
+        let owner = owner_of_named(mapping, program, |name| libraries.contains(name))
             .unwrap_or_else(|| owner_of_nameless(mapping, before, behind));
         owners.push(owner);
     }

@@ -71,6 +71,20 @@ fn amount(value: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// That what was `read` of `file`, if it is an error, names a line of it; the end is the last one.
+    pub(crate) fn errors_are_within<T>(file: &[u8], read: Result<T, ReadError>) -> Result<(), TestCaseError> {
+        match read {
+            Err(error) => {
+                prop_assert!(error.offset <= file.len(), "{error}");
+                let is_start = error.offset == 0 || file[error.offset - 1] == b'\n';
+                prop_assert!(is_start || error.offset == file.len(), "{error}, in the middle of a line");
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+        }
+    }
 
     #[test]
     fn lines_know_where_they_begin() {
