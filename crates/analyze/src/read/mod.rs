@@ -4,6 +4,8 @@
 //! have more of them. What a kernel does not tell is `None`, never 0.
 
 pub mod smaps;
+pub mod stat;
+pub mod statm;
 pub mod status;
 
 use core::error::Error;
