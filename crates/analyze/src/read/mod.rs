@@ -3,13 +3,61 @@
 //! Names in these files are whatever bytes a program chose. Lines that nobody here knows are left out: newer kernels
 //! have more of them. What a kernel does not tell is `None`, never 0.
 
+/// The two properties of a parser: whatever it is given, it answers, or says where the file is wrong.
+#[cfg(test)]
+macro_rules! refuses_only_with_a_place {
+    ($parse:expr, $good:expr) => {
+        proptest::proptest! {
+            #[test]
+            fn any_bytes_are_read_or_refused(file: Vec<u8>) {
+                crate::read::tests::errors_are_within(&file, $parse(&file))?;
+            }
+
+            #[test]
+            fn damaged_files_are_read_or_refused(place in 0..$good.len(), byte: u8) {
+                let mut file = $good.to_vec();
+                file[place] = byte;
+                crate::read::tests::errors_are_within(&file, $parse(&file))?;
+            }
+        }
+    };
+}
+
+pub mod buddyinfo;
+pub mod cgroup;
+pub mod counts;
+pub mod meminfo;
+pub mod mountinfo;
+pub mod pressure;
+pub mod rlimits;
+pub mod slabinfo;
 pub mod smaps;
 pub mod stat;
 pub mod statm;
 pub mod status;
+pub mod zoneinfo;
 
 use core::error::Error;
 use core::fmt;
+
+/// A limit, or that there is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Limit {
+    /// So much is allowed, in the unit of what is limited.
+    At(u64),
+    /// As much as there is.
+    Unlimited,
+}
+
+impl Limit {
+    /// The number, if there is one.
+    pub const fn number(self) -> Option<u64> {
+        match self {
+            Self::At(number) => Some(number),
+            Self::Unlimited => None,
+        }
+    }
+}
 
 /// Bytes in the "kB" of these files.
 const KB: u64 = 1 << 10;
@@ -45,6 +93,11 @@ fn lines(file: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 fn key_and_value(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = line.iter().position(|byte| *byte == b':')?;
     Some((&line[..colon], line[colon + 1..].trim_ascii()))
+}
+
+/// The words of a line, whatever is between them.
+fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
 
 /// A decimal number.
