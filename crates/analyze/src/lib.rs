@@ -11,6 +11,7 @@
 
 extern crate alloc;
 
+pub mod escape;
 pub mod ledger;
 pub mod owner;
 pub mod read;

@@ -14,6 +14,8 @@ pub struct Status {
     pub state: u8,
     /// The number of the process.
     pub pid: u64,
+    /// The number of the process that it is a thread of; its own if it is one.
+    pub group: Option<u64>,
     /// The number of its parent.
     pub parent_pid: u64,
     /// The user whose rights it has.
@@ -69,6 +71,7 @@ pub fn parse(file: &[u8]) -> Result<Status, ReadError> {
             b"Name" => status.name = unescaped(value),
             b"State" => status.state = *value.first().ok_or(wrong("a letter"))?,
             b"Pid" => status.pid = number()?,
+            b"Tgid" => status.group = Some(number()?),
             b"PPid" => status.parent_pid = number()?,
             // Real, effective, saved, and of files.
             b"Uid" => status.user = decimal(nth_word(value, 1)).ok_or(wrong("four users"))?,
@@ -122,6 +125,7 @@ mod tests {
     const ONE: &[u8] = b"\
 Name:\ta\\nb: \\\\ \xff
 State:\tS (sleeping)
+Tgid:\t17
 Pid:\t17
 PPid:\t1
 Uid:\t0\t1000\t0\t0
@@ -137,6 +141,7 @@ Cpus_allowed:\t3
         let status = parse(ONE).unwrap();
         assert_eq!(status.name, b"a\nb: \\ \xff");
         assert_eq!((status.state, status.pid, status.parent_pid, status.threads), (b'S', 17, 1, 3));
+        assert_eq!(status.group, Some(17));
         assert_eq!(status.user, 1000, "the effective one");
         assert_eq!((status.resident, status.page_tables), (Some(100 << 10), Some(40 << 10)));
         assert_eq!(status.swapped, None, "not told is not 0");
