@@ -1,12 +1,18 @@
 //! Failures: what the command says when it cannot do what it was asked.
 //!
 //! One sentence that names the thing and what is allowed, then one line on what to do. Errors that come from
-//! the system and have no better advice travel as plain `anyhow` errors and end with status [`OURS`].
+//! the system and have no better advice travel as plain `anyhow` errors and end with [`OURS`] or [`CANNOT_LOOK`].
 
 use core::error::Error;
 use core::fmt;
 
-/// Exit status when the command itself fails or is given a wrong command line.
+/// Exit status of a verb that looks at something and could not.
+pub(crate) const CANNOT_LOOK: u8 = 2;
+
+/// Exit status of a verb that looks at something and found what is worth acting on.
+pub(crate) const FOUND: u8 = 1;
+
+/// Exit status of `run` when the command itself fails or is given a wrong command line.
 pub(crate) const OURS: u8 = 125;
 
 /// Exit status when the program is found and cannot be executed.

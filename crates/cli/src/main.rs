@@ -4,18 +4,24 @@
 //! is decided here and nowhere else: the program's own status or signal, or one of [`failure`]'s numbers.
 
 #![forbid(unsafe_code)]
+#![expect(dead_code, reason = "the verbs that are being added share what is not all used yet")]
 
 extern crate alloc;
 
 mod args;
+mod bar;
 mod child;
 mod cmd;
 mod environment;
 mod failure;
 mod library;
+mod process;
 mod program;
 mod segment;
+mod style;
 mod summary;
+mod table;
+mod target;
 mod usage;
 
 use std::io::{self, Write};
@@ -24,23 +30,34 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Verb};
+use child::Ending;
 use failure::Failure;
 
 fn main() -> ExitCode {
-    let outcome = match Cli::try_parse() {
-        Ok(Cli { verb: Some(Verb::Run(run)) }) => cmd::run::run(&run),
-        Ok(Cli { verb: None }) => args::print_help(),
-        Err(refused) => args::refuse(&refused),
+    let words = args::words();
+    let (outcome, status) = match Cli::try_parse_from(&words) {
+        Ok(Cli { verb: Some(Verb::Run(run)) }) => (cmd::run::run(&run), failure::OURS),
+        Ok(Cli { verb: Some(verb) }) => (look(&verb), failure::CANNOT_LOOK),
+        Ok(Cli { verb: None }) => (args::print_help(), failure::CANNOT_LOOK),
+        Err(refused) => (args::refuse(&refused, &words), failure::OURS),
     };
     match outcome {
         Ok(ending) => ending.repeat(),
-        Err(error) => complain(&error),
+        Err(error) => complain(&error, status),
     }
 }
 
-/// Says why the command failed and returns the status for it.
-fn complain(error: &anyhow::Error) -> ExitCode {
-    let status = error.downcast_ref().map_or(failure::OURS, |failure: &Failure| failure.status);
+/// Runs a verb that looks at something; the status is 0 if all is well, and 1 if something was found.
+fn look(verb: &Verb) -> anyhow::Result<Ending> {
+    match verb {
+        Verb::Why(why) => cmd::why::why(why),
+        Verb::Run(run) => cmd::run::run(run),
+    }
+}
+
+/// Says why the command failed and returns the status for it, which is `status` unless the failure has one of its own.
+fn complain(error: &anyhow::Error, status: u8) -> ExitCode {
+    let status = error.downcast_ref().map_or(status, |failure: &Failure| failure.status);
     // There is nobody left to tell if standard error is closed; the status still says it.
     let _ = io::stderr().write_all(format!("mallow: {error:#}\n").as_bytes());
     ExitCode::from(status)

@@ -1,3 +1,4 @@
 //! The verbs of the command, one per file.
 
 pub(crate) mod run;
+pub(crate) mod why;

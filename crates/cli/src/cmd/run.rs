@@ -3,9 +3,8 @@
 //! Looks the program over first, because a loader that cannot or will not preload a library says nothing
 //! about it.
 
-use std::env;
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use crate::args::Run;
 use crate::child::{Child, Ending};
@@ -13,6 +12,7 @@ use crate::environment::Environment;
 use crate::library;
 use crate::program::Program;
 use crate::segment::Segment;
+use crate::style;
 use crate::summary::{Counters, Paint, Summary};
 
 /// Runs the program to its end.
@@ -31,14 +31,9 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<Ending> {
             usage,
             counters: Counters::read(&segment),
         };
+        let paint = if style::is_coloured(&io::stderr()) { Paint::Colour } else { Paint::Plain };
         // The program has run and its status counts more than a summary that nobody can read.
-        let _ = io::stderr().write_all(summary.render(options.stats, paint()).as_bytes());
+        let _ = io::stderr().write_all(summary.render(options.stats, paint).as_bytes());
     }
     Ok(ending)
-}
-
-/// Returns colour if standard error is a terminal and `NO_COLOR` does not forbid it.
-fn paint() -> Paint {
-    let is_forbidden = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if io::stderr().is_terminal() && !is_forbidden { Paint::Colour } else { Paint::Plain }
 }

@@ -11,6 +11,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         prints_its_version,
         a_wrong_subcommand_is_named_with_the_right_ones,
         a_wrong_option_is_named_with_the_right_ones,
+        every_subcommand_names_its_own_options,
         the_options_of_the_program_are_its_own,
         a_missing_program_is_asked_for,
         options_that_exclude_each_other_are_named,
@@ -19,7 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 fn without_arguments_it_explains_itself() {
     let help = stdout(&mut mallow::<&str>([]));
-    for part in ["memory allocator", "mallow run python3", "Commands:", "Exit status", "125", "126", "127"] {
+    for part in ["memory allocator", "mallow why 4121", "mallow run python3", "Commands:", "Exit status"] {
         assert_contains(&help, part);
     }
     assert_eq!(help, stdout(&mut mallow(["--help"])));
@@ -27,7 +28,7 @@ fn without_arguments_it_explains_itself() {
 
 fn help_of_a_subcommand_lists_its_options() {
     let help = stdout(&mut mallow(["help", "run"]));
-    for part in ["--stats", "--quiet", "PROGRAM", "MALLOW="] {
+    for part in ["--stats", "--quiet", "PROGRAM", "MALLOW=", "125", "126", "127"] {
         assert_contains(&help, part);
     }
 }
@@ -38,16 +39,27 @@ fn prints_its_version() {
 
 fn a_wrong_subcommand_is_named_with_the_right_ones() {
     let sentence = stderr(&mut mallow(["python3", "x.py"]), 125);
-    assert_eq!(
-        sentence,
-        "mallow: no subcommand 'python3'; allowed are run and help.\n\
-         To run a program of that name: mallow run -- python3\n"
-    );
+    assert_contains(&sentence, "mallow: no subcommand 'python3'; allowed are why, ");
+    assert_contains(&sentence, " run and help.\n");
+    assert_contains(&sentence, "To run a program of that name: mallow run -- python3\n");
+    assert_contains(&sentence, "To look at a process of that name: mallow why python3\n");
 }
 
 fn a_wrong_option_is_named_with_the_right_ones() {
     let sentence = stderr(&mut mallow(["run", "--stat", "true"]), 125);
     assert_contains(&sentence, "mallow: unknown option '--stat'; allowed are --stats, --quiet.\n");
+}
+
+fn every_subcommand_names_its_own_options() {
+    for (words, sentence, help) in [
+        (&["why", "--jsn", "1"][..], "unknown option '--jsn'; allowed are --json, --bytes", "why"),
+        (&["why", "1", "2"], "'2' is too much: `mallow why` takes one PID|NAME", "why"),
+        (&["why"], "`mallow why` needs a PID|NAME", "why"),
+        (&["1", "--json", "--json"], "--json may be given once", "why"),
+    ] {
+        let said = stderr(&mut mallow(words), 2);
+        assert_eq!(said, format!("mallow: {sentence}.\nSee: mallow help {help}\n"), "{words:?}");
+    }
 }
 
 fn the_options_of_the_program_are_its_own() {

@@ -14,6 +14,7 @@ mod library;
 mod refusals;
 mod signals;
 mod surroundings;
+mod target;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         surroundings::trials(),
         library::trials(),
         counts::trials(),
+        target::trials(),
     ];
     libtest_mimic::run(&Arguments::from_args(), suites.into_iter().flatten().collect()).exit_code()
 }

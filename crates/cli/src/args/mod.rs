@@ -1,0 +1,92 @@
+//! The command line: one declaration per subcommand and option.
+//!
+//! Called by `main`. The help, the list of what is allowed and the parser all come from these declarations: a subcommand is
+//! a file here with its options, a line in [`Verb`], and a file in `cmd`. What is said of a wrong command line is in
+//! [`refusal`].
+
+mod refusal;
+mod run;
+mod why;
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+pub(crate) use refusal::refuse;
+pub(crate) use run::Run;
+pub(crate) use why::Why;
+
+use crate::child::Ending;
+use crate::style;
+
+const ABOUT: &str = "\
+mallow says where the memory of a process is and why, for every process on the machine; and it is a memory allocator
+for Linux programs that takes the place of malloc: nothing is installed, rebuilt or configured.";
+
+const EXAMPLES: &str = "\
+Examples:
+  mallow why 4121                      where the memory of process 4121 is, and why (also: mallow 4121)
+  mallow why redis-server              the same, by name
+  mallow run python3 script.py         run a program on mallow, and see what it used
+  mallow run --stats -- redis-server   the same, with every counter of the allocator
+
+Exit status:
+  0    there is nothing to worry about
+  1    something was found
+  2    mallow could not look, or the command line is wrong
+  run ends as its program does: see mallow help run";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "mallow", version, about = ABOUT, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// What to do; help if nothing is asked for.
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+}
+
+/// The subcommands, one file in `cmd` each.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Say where the memory of a process is, and why it is so much
+    Why(Why),
+    /// Run a program on mallow and sum up what it used
+    Run(Run),
+}
+
+/// The options of every verb that looks at something.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Output {
+    /// Print JSON, one object on one line
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Print sizes in bytes, not in KiB, MiB and GiB
+    #[arg(long)]
+    pub(crate) bytes: bool,
+}
+
+/// Returns the command line; a process's number in place of a subcommand asks why.
+pub(crate) fn words() -> Vec<OsString> {
+    let mut words: Vec<_> = env::args_os().collect();
+    let is_number = |word: &OsString| !word.is_empty() && word.as_bytes().iter().all(u8::is_ascii_digit);
+    if words.get(1).is_some_and(is_number) {
+        words.insert(1, "why".into());
+    }
+    words
+}
+
+/// Returns the name of the subcommand in a command line that could not be parsed.
+fn verb_of(words: &[OsString]) -> Option<String> {
+    let first = words.iter().skip(1).find(|word| !word.as_bytes().starts_with(b"-"))?;
+    let is_verb = |command: &clap::Command| OsStr::new(command.get_name()) == first;
+    Cli::command().get_subcommands().find(|command| is_verb(command)).map(|verb| verb.get_name().to_owned())
+}
+
+/// Prints the help of the whole command.
+pub(crate) fn print_help() -> anyhow::Result<Ending> {
+    style::print(&Cli::command().render_help().to_string())?;
+    Ok(Ending::Exited(0))
+}
