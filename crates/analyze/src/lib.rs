@@ -13,5 +13,6 @@ extern crate alloc;
 
 pub mod escape;
 pub mod ledger;
+pub mod map;
 pub mod owner;
 pub mod read;
