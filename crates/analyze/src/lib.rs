@@ -15,4 +15,5 @@ pub mod escape;
 pub mod ledger;
 pub mod map;
 pub mod owner;
+pub mod processes;
 pub mod read;
