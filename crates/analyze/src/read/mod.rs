@@ -26,8 +26,10 @@ macro_rules! refuses_only_with_a_place {
 pub mod buddyinfo;
 pub mod cgroup;
 pub mod counts;
+pub mod kmsg;
 pub mod meminfo;
 pub mod mountinfo;
+pub mod oom;
 pub mod pressure;
 pub mod rlimits;
 pub mod slabinfo;
