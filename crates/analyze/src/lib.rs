@@ -13,7 +13,9 @@ extern crate alloc;
 
 pub mod escape;
 pub mod ledger;
+pub mod limits;
 pub mod map;
 pub mod owner;
 pub mod processes;
+pub mod rank;
 pub mod read;

@@ -3,7 +3,7 @@
 //! The sums are kept in batches for each thread and may be some pages off; `smaps` is exact. Kernel threads have no sums.
 //! Called by `ledger`, by way of whoever has read the file.
 
-use super::{ReadError, amount, decimal, key_and_value, lines};
+use super::{ReadError, amount, decimal, hexadecimal, key_and_value, lines};
 
 /// What `status` tells, as far as this kernel tells it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -34,6 +34,10 @@ pub struct Status {
     pub resident_file: Option<u64>,
     /// Of [`Status::resident`], shared memory.
     pub resident_shared: Option<u64>,
+    /// Bytes of address space that are private and can be written to, but for stacks: what `RLIMIT_DATA` counts.
+    pub data: Option<u64>,
+    /// Bytes of address space of the main stack.
+    pub stack: Option<u64>,
     /// Bytes locked into memory.
     pub locked: Option<u64>,
     /// Bytes of page tables; charged to the process, and not part of [`Status::resident`].
@@ -42,6 +46,8 @@ pub struct Status {
     pub swapped: Option<u64>,
     /// Bytes in pages of `hugetlbfs`; not part of [`Status::resident`].
     pub huge_tlb: Option<u64>,
+    /// What it may do beyond others, a bit for each capability.
+    pub capabilities: Option<u64>,
 }
 
 impl Status {
@@ -82,10 +88,13 @@ pub fn parse(file: &[u8]) -> Result<Status, ReadError> {
             b"RssAnon" => status.resident_anonymous = bytes()?,
             b"RssFile" => status.resident_file = bytes()?,
             b"RssShmem" => status.resident_shared = bytes()?,
+            b"VmData" => status.data = bytes()?,
+            b"VmStk" => status.stack = bytes()?,
             b"VmLck" => status.locked = bytes()?,
             b"VmPTE" => status.page_tables = bytes()?,
             b"VmSwap" => status.swapped = bytes()?,
             b"HugetlbPages" => status.huge_tlb = bytes()?,
+            b"CapEff" => status.capabilities = Some(hexadecimal(value).ok_or(wrong("a hexadecimal number"))?),
             _ => {}
         }
     }
