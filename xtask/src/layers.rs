@@ -79,6 +79,7 @@ pub(crate) const LAYERS: &[Layer] = &[
 
     safe(std(   "analyze", &["units", "trace"])),
     safe(std(   "cli",     &["units", "trace", "analyze"])),
+    std(        "subject", &[]),
 
     safe(development("testkit")),
     safe(development("acceptance")),

@@ -10,11 +10,12 @@ extern crate alloc;
 
 mod args;
 mod bar;
+mod carried;
 mod child;
 mod cmd;
 mod environment;
 mod failure;
-mod library;
+mod lab;
 mod process;
 mod program;
 mod segment;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
 fn look(verb: &Verb) -> anyhow::Result<Ending> {
     match verb {
         Verb::Why(why) => cmd::why::why(why),
+        Verb::Lab(lab) => cmd::lab::lab(lab),
         Verb::Run(run) => cmd::run::run(run),
     }
 }

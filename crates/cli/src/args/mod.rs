@@ -4,6 +4,7 @@
 //! a file here with its options, a line in [`Verb`], and a file in `cmd`. What is said of a wrong command line is in
 //! [`refusal`].
 
+mod lab;
 mod refusal;
 mod run;
 mod why;
@@ -14,6 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+pub(crate) use lab::Lab;
 pub(crate) use refusal::refuse;
 pub(crate) use run::Run;
 pub(crate) use why::Why;
@@ -29,6 +31,7 @@ const EXAMPLES: &str = "\
 Examples:
   mallow why 4121                      where the memory of process 4121 is, and why (also: mallow 4121)
   mallow why redis-server              the same, by name
+  mallow lab lazy                      see on this machine when memory becomes resident
   mallow run python3 script.py         run a program on mallow, and see what it used
   mallow run --stats -- redis-server   the same, with every counter of the allocator
 
@@ -52,6 +55,8 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Say where the memory of a process is, and why it is so much
     Why(Why),
+    /// Show an experiment about memory happen on this machine
+    Lab(Lab),
     /// Run a program on mallow and sum up what it used
     Run(Run),
 }

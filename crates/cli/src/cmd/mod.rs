@@ -1,4 +1,5 @@
 //! The verbs of the command, one per file.
 
+pub(crate) mod lab;
 pub(crate) mod run;
 pub(crate) mod why;

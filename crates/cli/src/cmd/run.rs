@@ -7,9 +7,9 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 
 use crate::args::Run;
+use crate::carried::LIBRARY;
 use crate::child::{Child, Ending};
 use crate::environment::Environment;
-use crate::library;
 use crate::program::Program;
 use crate::segment::Segment;
 use crate::style;
@@ -19,7 +19,7 @@ use crate::summary::{Counters, Paint, Summary};
 pub(crate) fn run(options: &Run) -> anyhow::Result<Ending> {
     let (name, arguments) = options.command();
     let program = Program::find(name)?;
-    let library = library::install()?;
+    let library = LIBRARY.install()?;
     let segment = Segment::create()?;
     let environment = Environment::inherited().with_preload(&library).with_option("segment", &segment.path());
     let arguments = program.leading_arguments().chain(arguments.iter().map(OsString::as_os_str));

@@ -10,6 +10,7 @@ mod counts;
 mod elf;
 mod endings;
 mod help;
+mod lab;
 mod library;
 mod refusals;
 mod signals;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         surroundings::trials(),
         library::trials(),
         counts::trials(),
+        lab::trials(),
         target::trials(),
     ];
     libtest_mimic::run(&Arguments::from_args(), suites.into_iter().flatten().collect()).exit_code()

@@ -1,0 +1,188 @@
+//! Calls: what a subject can be told to do, as C would write it and as it is sent.
+//!
+//! One constructor per verb of the subject (`crates/subject/src/call/mod.rs`). Called by the experiments.
+
+use nix::libc;
+
+use super::amount;
+
+/// A request to a subject.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// As people read it.
+    pub(crate) shown: String,
+    /// As it is sent.
+    pub(crate) words: String,
+}
+
+/// A piece of the subject's memory, with the name it has in the calls that are shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) name: &'static str,
+    pub(crate) address: u64,
+}
+
+/// The slots that a call with many blocks is about: from the first, up to but not including the last, in steps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slots(pub(crate) u64, pub(crate) u64, pub(crate) u64);
+
+impl Call {
+    fn new(shown: impl Into<String>, words: impl Into<String>) -> Self {
+        Self { shown: shown.into(), words: words.into() }
+    }
+
+    pub(crate) fn malloc(name: &str, bytes: u64) -> Self {
+        Self::new(format!("{name} = malloc({})", amount(bytes)), format!("malloc {bytes}"))
+    }
+
+    pub(crate) fn realloc(place: Place, bytes: u64) -> Self {
+        let Place { name, address } = place;
+        Self::new(
+            format!("{name} = realloc({name}, {})", amount(bytes)),
+            format!("realloc {address} {bytes}"),
+        )
+    }
+
+    pub(crate) fn free(place: Place) -> Self {
+        Self::new(format!("free({})", place.name), format!("free {}", place.address))
+    }
+
+    pub(crate) fn memalign(name: &str, align: u64, bytes: u64) -> Self {
+        let shown = format!("posix_memalign(&{name}, {}, {})", amount(align), amount(bytes));
+        Self::new(shown, format!("memalign {align} {bytes}"))
+    }
+
+    pub(crate) fn usable_size(place: Place) -> Self {
+        Self::new(format!("malloc_usable_size({})", place.name), format!("usable {}", place.address))
+    }
+
+    pub(crate) fn mmap_threshold(bytes: u64) -> Self {
+        let shown = format!("mallopt(M_MMAP_THRESHOLD, {})", amount(bytes));
+        Self::new(shown, format!("mallopt {} {bytes}", wrapped(libc::M_MMAP_THRESHOLD)))
+    }
+
+    pub(crate) fn trim() -> Self {
+        Self::new("malloc_trim(0)", "trim 0")
+    }
+
+    /// `mallinfo2().fordblks`: what the allocator holds free.
+    pub(crate) fn free_bytes() -> Self {
+        Self::new("mallinfo2().fordblks", "info 8")
+    }
+
+    pub(crate) fn mtrace() -> Self {
+        Self::new("mtrace()", "mtrace")
+    }
+
+    /// Prepares slots, before an experiment begins.
+    pub(crate) fn slots(count: u64) -> Self {
+        Self::new(format!("void *p[{count}]"), format!("slots {count}"))
+    }
+
+    pub(crate) fn mallocs(slots: Slots, bytes: u64) -> Self {
+        let Slots(first, behind, step) = slots;
+        let shown = format!("{slots} p[i] = malloc({})", amount(bytes));
+        Self::new(shown, format!("mallocs {first} {behind} {step} {bytes}"))
+    }
+
+    pub(crate) fn fills(slots: Slots, bytes: u64) -> Self {
+        let Slots(first, behind, step) = slots;
+        let shown = format!("{slots} memset(p[i], 1, {})", amount(bytes));
+        Self::new(shown, format!("fills {first} {behind} {step} {bytes}"))
+    }
+
+    pub(crate) fn frees(slots: Slots) -> Self {
+        let Slots(first, behind, step) = slots;
+        Self::new(format!("{slots} free(p[i])"), format!("frees {first} {behind} {step}"))
+    }
+
+    pub(crate) fn fill(place: Place, bytes: u64) -> Self {
+        let shown = format!("memset({}, 1, {})", place.name, amount(bytes));
+        Self::new(shown, format!("fill {} {bytes} 1", place.address))
+    }
+
+    /// Reads a byte in every step.
+    pub(crate) fn read(place: Place, bytes: u64, step: u64) -> Self {
+        let shown = format!("for (i = 0; i < {}; i += {step}) sum += {}[i]", amount(bytes), place.name);
+        Self::new(shown, format!("read {} {bytes} {step}", place.address))
+    }
+
+    /// Writes a byte in every step.
+    pub(crate) fn poke(place: Place, bytes: u64, step: u64) -> Self {
+        let Place { name, address } = place;
+        let shown = format!("for (i = 0; i < {}; i += {}) {name}[i] = 1", amount(bytes), amount(step));
+        Self::new(shown, format!("poke {address} {bytes} {step}"))
+    }
+
+    /// The word in front of a block.
+    pub(crate) fn word_before(place: Place) -> Self {
+        let shown = format!("((size_t *) {})[-1]", place.name);
+        Self::new(shown, format!("word {}", place.address.wrapping_sub(8)))
+    }
+
+    /// The first word of a block.
+    pub(crate) fn word_at(place: Place, offset: u64) -> Self {
+        let shown = format!("*(uint64_t *) ({} + {offset})", place.name);
+        Self::new(shown, format!("word {}", place.address.wrapping_add(offset)))
+    }
+
+    /// Where the break is.
+    pub(crate) fn find_break(name: &str) -> Self {
+        Self::new(format!("{name} = sbrk(0)"), "sbrk 0")
+    }
+
+    pub(crate) fn sbrk(bytes: u64) -> Self {
+        Self::new(format!("sbrk({})", amount(bytes)), format!("sbrk {bytes}"))
+    }
+
+    /// Moves the break to so many bytes behind a place.
+    pub(crate) fn brk(place: Place, bytes: u64) -> Self {
+        let Place { name, address } = place;
+        let shown =
+            if bytes == 0 { format!("brk({name})") } else { format!("brk({name} + {})", amount(bytes)) };
+        Self::new(shown, format!("brk {}", address + bytes))
+    }
+
+    pub(crate) fn mmap(name: &str, bytes: u64) -> Self {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        let shown = format!(
+            "{name} = mmap(NULL, {}, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)",
+            amount(bytes)
+        );
+        Self::new(shown, format!("mmap {bytes} {}", wrapped(flags)))
+    }
+
+    /// Not shown: the release of the C library.
+    pub(crate) fn glibc() -> Self {
+        Self::new("gnu_get_libc_version()", "glibc")
+    }
+
+    pub(crate) fn munmap(place: Place, bytes: u64) -> Self {
+        Self::new(
+            format!("munmap({}, {})", place.name, amount(bytes)),
+            format!("munmap {} {bytes}", place.address),
+        )
+    }
+}
+
+impl core::fmt::Display for Slots {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self(first, behind, step) = self;
+        match step {
+            1 => write!(f, "for (i = {first}; i < {behind}; i++)"),
+            _ => write!(f, "for (i = {first}; i < {behind}; i += {step})"),
+        }
+    }
+}
+
+impl Place {
+    /// The memory that lies `bytes` further on.
+    pub(crate) fn plus(self, name: &'static str, bytes: u64) -> Self {
+        Self { name, address: self.address + bytes }
+    }
+}
+
+/// A number that may be negative, as the subject takes it.
+fn wrapped(number: i32) -> u64 {
+    i64::from(number).cast_unsigned()
+}

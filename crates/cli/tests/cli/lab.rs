@@ -1,0 +1,98 @@
+//! The lab: every experiment is made, on both allocators, and what must be seen is seen.
+
+use std::process::Command;
+
+use libtest_mimic::{Completion, Failed, Trial};
+use serde_json::Value;
+
+use crate::command::{MALLOW, assert_contains, mallow, output, stderr, stdout};
+
+/// Experiments that need what a machine may not have or a user may not do. All others must always be seen.
+const MAY_BE_REFUSED: [&str; 0] = [];
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials = crate::trials![
+        the_list_names_every_experiment,
+        a_wrong_name_is_answered_with_the_right_ones,
+        the_page_shows_steps_maps_and_findings,
+        explanations_are_printed_when_asked_for,
+    ];
+    for name in names() {
+        for allocator in ["glibc", "mallow"] {
+            let name = name.clone();
+            trials.push(Trial::ignorable_test(format!("lab_{name}_on_{allocator}"), move || {
+                is_seen(&name, allocator)
+            }));
+        }
+    }
+    trials
+}
+
+/// The experiments that the command knows.
+fn names() -> Vec<String> {
+    let list: Value =
+        serde_json::from_slice(&output(Command::new(MALLOW).args(["lab", "list", "--json"])).stdout)
+            .unwrap_or_default();
+    let names = list.as_array().into_iter().flatten().filter_map(|one| one["name"].as_str());
+    names.map(str::to_owned).collect()
+}
+
+/// Makes an experiment; whatever must be seen must have been.
+fn is_seen(name: &str, allocator: &str) -> Result<Completion, Failed> {
+    let output = output(mallow(["lab", name, "--json", "--allocator"]).arg(allocator));
+    let page: Value =
+        serde_json::from_slice(&output.stdout).map_err(|error| format!("{error}: {output:?}"))?;
+    let status = output.status.code();
+    match page["outcome"].as_str() {
+        Some("seen") if status == Some(0) => {
+            let findings = page["findings"].as_array().map_or(0, Vec::len);
+            if findings == 0 {
+                return Err("an experiment that asserts nothing".into());
+            }
+            Ok(Completion::Completed)
+        }
+        Some("could not look") if status == Some(2) && MAY_BE_REFUSED.contains(&name) => {
+            Ok(Completion::ignored_with(page["reason"].as_str().unwrap_or_default()))
+        }
+        _ => Err(format!("status {status:?}: {page:#}").into()),
+    }
+}
+
+fn the_list_names_every_experiment() {
+    let list = stdout(&mut mallow(["lab"]));
+    assert_eq!(list, stdout(&mut mallow(["lab", "list"])));
+    let names = names();
+    assert!(names.len() >= 3, "{names:?}");
+    for name in names {
+        assert!(list.lines().any(|line| line.starts_with(&format!("{name} "))), "{name} in:\n{list}");
+    }
+}
+
+fn a_wrong_name_is_answered_with_the_right_ones() {
+    let sentence = stderr(&mut mallow(["lab", "lasy"]), 2);
+    assert_contains(&sentence, "'lasy'");
+    assert_contains(&sentence, "allowed are list, all, lazy, brk");
+}
+
+fn the_page_shows_steps_maps_and_findings() {
+    let page = stdout(&mut mallow(["lab", "brk"]));
+    for part in [
+        "on glibc 2.",
+        "brk(start + 4 KiB)",
+        "[heap]",
+        "maps after",
+        "  seen      ",
+        "articles  ",
+        "here      ",
+    ] {
+        assert_contains(&page, part);
+    }
+    assert!(!page.contains('\x1b'), "colour without a terminal: {page:?}");
+    assert!(page.lines().all(|line| line.chars().count() <= 120), "{page}");
+}
+
+fn explanations_are_printed_when_asked_for() {
+    let sentence = "keeps two numbers per process";
+    assert_contains(&stdout(&mut mallow(["lab", "brk", "--explain"])), sentence);
+    assert!(!stdout(&mut mallow(["lab", "brk"])).contains(sentence));
+}
