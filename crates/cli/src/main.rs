@@ -18,6 +18,7 @@ mod failure;
 mod lab;
 mod process;
 mod program;
+mod progress;
 mod segment;
 mod style;
 mod summary;
@@ -53,6 +54,7 @@ fn look(verb: &Verb) -> anyhow::Result<Ending> {
     match verb {
         Verb::Why(why) => cmd::why::why(why),
         Verb::Lab(lab) => cmd::lab::lab(lab),
+        Verb::Map(map) => cmd::map::map(map),
         Verb::Run(run) => cmd::run::run(run),
     }
 }

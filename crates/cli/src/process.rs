@@ -107,6 +107,12 @@ impl Process {
         read().map_err(|error| self.obstacle(error))
     }
 
+    /// Opens one of its files, to read it in pieces.
+    pub(crate) fn open_file(&self, file: &str) -> Result<File, Unreadable> {
+        let opened = openat(&self.directory, file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        opened.map(File::from).map_err(|errno| self.obstacle(errno.into()))
+    }
+
     /// Returns one of its files that are empty in a process without memory; then the reason is the error.
     pub(crate) fn read_memory(&self, file: &str) -> Result<Vec<u8>, Unreadable> {
         let bytes = self.read(file)?;
@@ -184,6 +190,10 @@ impl Process {
 
     fn obstacle(&self, error: io::Error) -> Unreadable {
         match Errno::from_io_error(&error) {
+            // A kernel may lack a file that others have.
+            Some(Errno::NOENT) if self.status().is_ok() => {
+                self.state_obstacle().unwrap_or(Unreadable::Failed(error))
+            }
             Some(Errno::NOENT | Errno::SRCH) => self.state_obstacle().unwrap_or(Unreadable::Vanished),
             Some(Errno::ACCESS | Errno::PERM) => self.state_obstacle().unwrap_or(Unreadable::NotPermitted),
             _ => Unreadable::Failed(error),

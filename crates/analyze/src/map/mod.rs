@@ -270,6 +270,9 @@ impl Region {
 
     /// Who it belongs to and what it is, as text that is safe to print.
     pub fn label(&self) -> String {
+        if self.owner == Owner::Kernel {
+            return escape::name(&self.mapping.name);
+        }
         let is_usable = self.mapping.permissions.read || self.mapping.permissions.write;
         label(&self.owner, is_usable)
     }
@@ -310,7 +313,7 @@ pub fn label(owner: &Owner, is_usable: bool) -> String {
         (Owner::Anonymous, false) => "reserved, or a guard",
         (Owner::Program(of), _) => return format!("program: {}", part(of)),
         (Owner::Library(path, of), _) => return format!("{}: {}", escape::name(file_name(path)), part(of)),
-        (Owner::File(path), _) => return escape::name(path),
+        (Owner::File(path), _) => return format!("file {}", escape::name(file_name(path))),
         (Owner::Memfd(name), _) => return format!("memfd: {}", escape::name(name)),
         (Owner::Named(name), _) => return format!("anonymous memory: {}", escape::name(name)),
     };

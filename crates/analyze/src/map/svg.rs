@@ -17,7 +17,7 @@ use core::fmt::Write;
 use mallow_units::Bytes;
 
 use super::rows::Row;
-use super::{Map, Region};
+use super::{KERNEL_HALF, Map, Region};
 use crate::owner::Owner;
 use crate::read::smaps::{Amount, Amounts};
 
@@ -74,8 +74,7 @@ pub fn draw(map: &Map, title: &str, scale: Scale) -> String {
         draw_base(&mut svg, map, row, y, *height);
         y += height;
     }
-    let _ =
-        write!(svg, "<text class=\"dim\" x=\"{}\" y=\"{:.1}\">0</text>\n</svg>\n", BOX.0 - 20.0, end + 4.0);
+    svg.push_str("</svg>\n");
     svg
 }
 
@@ -141,11 +140,12 @@ fn draw_row(svg: &mut String, row: &Row<'_>, y: f64, height: f64) {
     let (left, width) = BOX;
     let label = escaped(&row.label());
     let (text, details) = match row.amounts() {
+        None if end > KERNEL_HALF => (label.clone(), label),
         None => (format!("{label}, {size}"), format!("{label}, {size}")),
         Some(amounts) => {
             let resident = amounts.get(Amount::Rss);
             let in_memory = resident.map_or_else(|| "n/a".to_owned(), |resident| Bytes(resident).to_string());
-            (format!("{label}  {size}, {in_memory} in memory"), details(row, &label, amounts))
+            (format!("{label}, {size}, {in_memory} in memory"), details(row, &label, amounts))
         }
     };
     let _ = write!(svg, "<g><title>{start:x}-{end:x}\n{details}</title>");

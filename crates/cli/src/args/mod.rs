@@ -5,6 +5,7 @@
 //! [`refusal`].
 
 mod lab;
+mod map;
 mod refusal;
 mod run;
 mod why;
@@ -16,6 +17,7 @@ use std::os::unix::ffi::OsStrExt;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use lab::Lab;
+pub(crate) use map::{Map, Scale};
 pub(crate) use refusal::refuse;
 pub(crate) use run::Run;
 pub(crate) use why::Why;
@@ -32,6 +34,7 @@ Examples:
   mallow why 4121                      where the memory of process 4121 is, and why (also: mallow 4121)
   mallow why redis-server              the same, by name
   mallow lab lazy                      see on this machine when memory becomes resident
+  mallow map 4121                      its address space: what is mapped where
   mallow run python3 script.py         run a program on mallow, and see what it used
   mallow run --stats -- redis-server   the same, with every counter of the allocator
 
@@ -57,6 +60,8 @@ pub(crate) enum Verb {
     Why(Why),
     /// Show an experiment about memory happen on this machine
     Lab(Lab),
+    /// Show the address space of a process: what is mapped where, and how much of it is in memory
+    Map(Map),
     /// Run a program on mallow and sum up what it used
     Run(Run),
 }

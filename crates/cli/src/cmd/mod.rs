@@ -1,5 +1,6 @@
 //! The verbs of the command, one per file.
 
 pub(crate) mod lab;
+pub(crate) mod map;
 pub(crate) mod run;
 pub(crate) mod why;

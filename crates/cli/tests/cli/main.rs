@@ -9,9 +9,11 @@ mod command;
 mod counts;
 mod elf;
 mod endings;
+mod golden;
 mod help;
 mod lab;
 mod library;
+mod map;
 mod refusals;
 mod signals;
 mod surroundings;
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         library::trials(),
         counts::trials(),
         lab::trials(),
+        map::trials(),
         target::trials(),
     ];
     libtest_mimic::run(&Arguments::from_args(), suites.into_iter().flatten().collect()).exit_code()
