@@ -11,11 +11,19 @@
 
 extern crate alloc;
 
+pub mod account;
 pub mod escape;
+pub mod glibc;
+pub mod json;
 pub mod ledger;
 pub mod limits;
 pub mod map;
+pub mod memory;
 pub mod owner;
+pub mod padding;
 pub mod processes;
 pub mod rank;
 pub mod read;
+pub mod recording;
+pub mod slope;
+pub mod verdict;

@@ -17,7 +17,7 @@ use alloc::collections::BTreeSet;
 use crate::read::smaps::Mapping;
 
 /// Bytes; where glibc's arenas but the first begin, and how long they may grow (`HEAP_MAX_SIZE`).
-const ARENA_BYTES: u64 = 64 << 20;
+pub(crate) const ARENA_BYTES: u64 = 64 << 20;
 /// Bytes; the longest guard below a stack that is taken for one.
 const LONGEST_GUARD: u64 = 1 << 20;
 

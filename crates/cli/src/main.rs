@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+mod account_text;
 mod args;
 mod bar;
 mod carried;
@@ -16,6 +17,8 @@ mod cmd;
 mod environment;
 mod failure;
 mod lab;
+mod look;
+mod memory;
 mod process;
 mod program;
 mod progress;

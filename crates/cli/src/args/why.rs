@@ -23,6 +23,10 @@ pub(crate) struct Why {
     #[arg(value_name = "PID|NAME")]
     pub(crate) target: OsString,
 
+    /// Look at every block of large heaps, however long it takes
+    #[arg(long)]
+    pub(crate) exact: bool,
+
     #[command(flatten)]
     pub(crate) output: Output,
 }

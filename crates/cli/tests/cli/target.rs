@@ -78,7 +78,7 @@ fn a_process_is_found_by_its_number() {
     let folder = done(tempfile::tempdir());
     let cat = Waiting::cat(folder.path(), "cat-by-number");
     let text = stdout(&mut mallow(["why", &cat.pid()]));
-    assert_contains(&text, &format!("cat-by-number {}  RSS ", cat.pid()));
+    assert_contains(&text, &format!("cat-by-number {}    RSS ", cat.pid()));
     assert_contains(&text, "libraries: text and constants");
     assert_contains(&text, "residual");
 }
@@ -87,7 +87,7 @@ fn a_number_alone_asks_why() {
     let folder = done(tempfile::tempdir());
     let cat = Waiting::cat(folder.path(), "cat-alone");
     let text = stdout(&mut mallow([&cat.pid(), "--json"]));
-    assert_contains(&text, &format!("{{\"pid\":{},\"name\":\"cat-alone\",\"rss_bytes\":", cat.pid()));
+    assert_contains(&text, &format!("{{\"pid\":{},\"name\":\"cat-alone\",", cat.pid()));
 }
 
 fn a_thread_stands_for_its_process() {

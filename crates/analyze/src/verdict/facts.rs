@@ -1,0 +1,200 @@
+//! What rules know of a process: numbers, taken from its account.
+//!
+//! Called by `account` and the rules.
+
+use crate::account::Account;
+use crate::escape;
+use crate::glibc::{Heap, Seen};
+use crate::ledger::{Kind, Ledger, Line};
+use crate::owner::Owner;
+use crate::padding::Padding;
+use crate::read::cgroup::group::Group;
+use crate::read::smaps::Amount;
+use crate::slope::Slope;
+
+/// Bytes below which nothing is worth a word.
+const SMALL_BYTES: u64 = 16 << 20;
+
+/// What is known of a process.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Facts<'a> {
+    /// Where its resident memory is.
+    pub ledger: &'a Ledger,
+    /// How it grows, if it was watched.
+    pub slope: Option<Slope>,
+    /// The heaps of glibc, if they could be looked into.
+    pub glibc: Option<Glibc>,
+    /// What was seen of its huge pages.
+    pub padding: Option<Padding>,
+    /// How many threads it has.
+    pub threads: u64,
+    /// What is left before the nearest limit.
+    pub headroom: Option<Headroom>,
+    /// The runtime that keeps its heap without `malloc`, if its library is there.
+    pub runtime: Option<&'static str>,
+}
+
+/// The nearest limit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Headroom {
+    /// What is limited, and where.
+    pub name: String,
+    /// Bytes that are allowed.
+    pub limit: u64,
+    /// Bytes that are used and cannot be reclaimed at once.
+    pub used: u64,
+}
+
+impl Headroom {
+    /// Bytes that are left.
+    pub const fn left(&self) -> u64 {
+        self.limit.saturating_sub(self.used)
+    }
+}
+
+/// What was seen of glibc's heaps, in bytes of resident memory, as if all had been looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Glibc {
+    /// In the first arena: what `brk` has grown.
+    pub first: Part,
+    /// In all other arenas.
+    pub others: Part,
+    /// How many other arenas there are.
+    pub arenas: u64,
+    /// Whether every block was looked at.
+    pub is_exact: bool,
+}
+
+/// Some of the heaps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Part {
+    /// In memory.
+    pub resident: u64,
+    /// Of [`Part::resident`], what could be looked at, or is estimated from what could.
+    pub known: u64,
+    /// Free.
+    pub free: u64,
+    /// Free in whole pages.
+    pub trimmable: u64,
+    /// How many pieces of it are free.
+    pub free_blocks: u64,
+}
+
+impl Part {
+    fn add(&mut self, heap: &Heap) {
+        self.resident += heap.resident;
+        let Ok(seen) = &heap.seen else { return };
+        let whole = u128::from(seen.used.saturating_add(seen.free)).max(1);
+        let resident = u128::from(heap.resident);
+        // What was not walked is taken to be like what was.
+        let scaled = |part: u64| {
+            let part = if seen.is_whole { u128::from(part) } else { u128::from(part) * resident / whole };
+            u64::try_from(part).unwrap_or(u64::MAX)
+        };
+        self.known += heap.resident;
+        self.free += scaled(seen.free).min(heap.resident);
+        self.trimmable += scaled(seen.trimmable).min(heap.resident);
+        self.free_blocks += if seen.is_whole { seen.free_blocks } else { scaled(seen.free_blocks) };
+    }
+}
+
+impl Glibc {
+    /// Sums up what was seen of `heaps`.
+    pub fn of(heaps: &[Heap]) -> Self {
+        let mut glibc = Self { is_exact: true, ..Self::default() };
+        let mut arenas: Vec<u64> = Vec::new();
+        // The first heap of the list is the first arena's if its arena has no address.
+        for heap in heaps {
+            match heap.arena {
+                None if !heap.start.is_multiple_of(crate::owner::ARENA_BYTES) => glibc.first.add(heap),
+                arena => {
+                    glibc.others.add(heap);
+                    arenas.push(arena.unwrap_or(heap.start));
+                }
+            }
+            glibc.is_exact &= matches!(heap.seen, Ok(Seen { is_whole: true, .. }));
+        }
+        arenas.sort_unstable();
+        arenas.dedup();
+        glibc.arenas = arenas.len() as u64;
+        glibc
+    }
+}
+
+impl<'a> Facts<'a> {
+    /// What rules need of an account.
+    pub fn of(account: &'a Account) -> Self {
+        Self {
+            ledger: &account.ledger,
+            slope: account.slope,
+            glibc: account.heaps.as_ref().ok().map(|heaps| Glibc::of(heaps)),
+            padding: account.padding,
+            threads: account.status.threads,
+            headroom: headroom(account),
+            runtime: runtime(account),
+        }
+    }
+
+    /// Bytes in memory.
+    pub fn resident(&self) -> u64 {
+        self.ledger.resident
+    }
+
+    /// Whether so many bytes are worth a word: 16 MiB, and a fifth of what is resident.
+    pub fn is_material(&self, bytes: u64) -> bool {
+        bytes >= SMALL_BYTES && bytes >= self.resident() / 5
+    }
+
+    /// Bytes in memory of some of the lines.
+    pub(super) fn resident_of(&self, kinds: &[Kind]) -> u64 {
+        self.lines(kinds).map(|line| line.resident).sum()
+    }
+
+    /// One of the amounts over some of the lines.
+    pub(super) fn amount_of(&self, kinds: &[Kind], amount: Amount) -> u64 {
+        self.lines(kinds).filter_map(|line| line.amounts.get(amount)).sum()
+    }
+
+    fn lines(&self, kinds: &[Kind]) -> impl Iterator<Item = &Line> {
+        self.ledger.lines.iter().filter(move |line| kinds.contains(&line.kind))
+    }
+}
+
+/// The group with the least left before its limit, its own or one above.
+fn headroom(account: &Account) -> Option<Headroom> {
+    let groups = account.groups.as_ref().ok()?;
+    let limit = |group: &Group| {
+        let limit = [group.max, group.high].into_iter().flatten().filter_map(|limit| limit.number()).min()?;
+        Some((limit, group.working_set().or(group.current)?))
+    };
+    let headroom = groups.iter().filter_map(|(folder, group)| {
+        let (limit, used) = limit(group)?;
+        Some(Headroom { name: format!("control group {}", escape::name(&folder.name)), limit, used })
+    });
+    headroom.min_by_key(Headroom::left)
+}
+
+/// Libraries of runtimes that have heaps of their own, with what these are called.
+const RUNTIMES: [(&str, &str); 7] = [
+    ("libjvm.so", "the JVM"),
+    ("libcoreclr.so", "the .NET runtime"),
+    ("libnode.so", "V8"),
+    ("libjemalloc.so", "jemalloc"),
+    ("libtcmalloc", "tcmalloc"),
+    ("libmimalloc.so", "mimalloc"),
+    ("libmallow", "mallow"),
+];
+
+fn runtime(account: &Account) -> Option<&'static str> {
+    if account.program.ends_with(b"/node") || account.program.ends_with(b"/chrome") {
+        return Some("V8");
+    }
+    let is_there = |prefix: &str| {
+        account.owners.iter().any(|owner| {
+            let Owner::Library(path, _) = owner else { return false };
+            let base = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            base.starts_with(prefix.as_bytes())
+        })
+    };
+    RUNTIMES.iter().find(|(library, _)| is_there(library)).map(|(_, name)| *name)
+}

@@ -1,0 +1,103 @@
+//! Rules about where it is going: up, or against a limit.
+
+use core::time::Duration;
+
+use mallow_units::Bytes;
+
+use super::{Facts, Finding, Kind};
+
+/// The share of the limit below which what is left is too little: one of so many parts.
+const TOO_LITTLE: u64 = 10;
+/// How steady a slope is that counts as growth, see [`crate::slope::Slope::steadiness`].
+const STEADY: f64 = 0.6;
+/// Bytes by which it has grown at least.
+const LEAST_GROWTH: f64 = 1_048_576.0;
+
+/// Too little is left before the nearest limit.
+pub(super) fn near_limit(facts: &Facts<'_>) -> Option<Finding> {
+    let headroom = facts.headroom.as_ref()?;
+    let left = headroom.left();
+    if left >= headroom.limit / TOO_LITTLE {
+        return None;
+    }
+    let (limit, used) = (Bytes(headroom.limit), Bytes(headroom.used));
+    Some(Finding {
+        kind: Kind::NearLimit,
+        bytes: left,
+        sentence: format!("Only {} are left before the limit of {limit} of {}.", Bytes(left), headroom.name),
+        evidence: vec![format!("{used} of {limit} are used there, without what can be reclaimed at once")],
+        advice: "Raise the limit (memory.max), or find below what can go. Who would be killed first: mallow limits PID"
+            .to_owned(),
+    })
+}
+
+/// It grows, and steadily.
+pub(super) fn growing(facts: &Facts<'_>) -> Option<Finding> {
+    let slope = facts.slope.filter(|slope| slope.steadiness >= STEADY)?;
+    let one_percent = whole(facts.resident()) / 100.0;
+    let grown = slope.grown();
+    if grown < LEAST_GROWTH || grown < one_percent {
+        return None;
+    }
+    let over = spoken(Duration::from_millis(slope.over_ms));
+    let an_hour = rounded(slope.bytes_per_hour);
+    let mut evidence = vec![format!(
+        "{} more in {over}, over {} samples; {:.0} % of the pairs of samples go up more than down",
+        Bytes(rounded(grown)),
+        slope.samples,
+        slope.steadiness * 100.0
+    )];
+    if let Some(headroom) = &facts.headroom {
+        let seconds = whole(headroom.left()) / slope.bytes_per_hour * 3600.0;
+        let left = Duration::try_from_secs_f64(seconds).map_or_else(|_| "a long time".to_owned(), spoken);
+        evidence.push(format!("at this slope the limit of {} is {left} away", headroom.name));
+    }
+    Some(Finding {
+        kind: Kind::Growing,
+        bytes: rounded(grown),
+        sentence: format!("It grows by {} an hour: a leak, or a cache that still fills.", Bytes(an_hour)),
+        evidence,
+        advice: "See which line grows: mallow why --save A PID, later --save B, then mallow diff A B"
+            .to_owned(),
+    })
+}
+
+/// A time for people.
+fn spoken(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0 => format!("{} ms", time.as_millis()),
+        1..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// Bytes as a number to reckon with; exact up to 8 PiB.
+fn whole(bytes: u64) -> f64 {
+    let high = u32::try_from(bytes >> 32).unwrap_or(u32::MAX);
+    let low = u32::try_from(bytes & 0xffff_ffff).unwrap_or(u32::MAX);
+    f64::from(high) * 4_294_967_296.0 + f64::from(low)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast saturates, as it should"
+)]
+fn rounded(bytes: f64) -> u64 {
+    bytes.round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_spoken_in_the_unit_that_fits() {
+        let spoken = |seconds| spoken(Duration::from_secs(seconds));
+        let found = [1, 90, 600, 7_200, 400_000].map(spoken);
+        assert_eq!(found, ["1 s", "90 s", "10 min", "2 h", "4 days"]);
+    }
+}

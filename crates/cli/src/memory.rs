@@ -1,0 +1,83 @@
+//! The memory of another process, through `/proc/PID/mem` and `/proc/PID/pagemap`.
+//!
+//! Reading stops nobody: the kernel takes the lock of the address space once for each block. What is not in memory is not
+//! read, so that looking does not bring it back. Called by `look`.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use mallow_analyze::memory::{Memory, PAGE_BYTES};
+
+use crate::process::{Process, Unreadable};
+
+/// Bytes of an entry of the page map, and the bit in it that says that the page is in memory.
+const ENTRY_BYTES: usize = 8;
+const IS_PRESENT: u64 = 1 << 63;
+/// Entries that are read at once.
+const ENTRIES: u64 = 8192;
+
+/// A process whose memory may be looked into.
+#[derive(Debug)]
+pub(crate) struct ProcessMemory {
+    memory: File,
+    page_map: File,
+    entries: Vec<u8>,
+}
+
+impl ProcessMemory {
+    /// Opens the memory of a process.
+    ///
+    /// # Errors
+    ///
+    /// Why it may not be looked into.
+    pub(crate) fn open(process: &Process) -> Result<Self, Unreadable> {
+        Ok(Self {
+            memory: process.open_file("mem")?,
+            page_map: process.open_file("pagemap")?,
+            entries: Vec::new(),
+        })
+    }
+
+    /// Calls `each` with whether each of `pages` pages is in memory, until it returns `false`.
+    fn look(&mut self, address: u64, pages: u64, mut each: impl FnMut(bool) -> bool) -> Option<()> {
+        let first = address / PAGE_BYTES;
+        let mut done = 0;
+        while done < pages {
+            let count = usize::try_from((pages - done).min(ENTRIES)).ok()?;
+            self.entries.resize(count * ENTRY_BYTES, 0);
+            self.page_map.read_exact_at(&mut self.entries, (first + done) * ENTRY_BYTES as u64).ok()?;
+            for entry in self.entries.chunks_exact(ENTRY_BYTES) {
+                let entry = entry.first_chunk().map_or(0, |entry| u64::from_ne_bytes(*entry));
+                if !each(entry & IS_PRESENT != 0) {
+                    return Some(());
+                }
+            }
+            done += count as u64;
+        }
+        Some(())
+    }
+}
+
+impl Memory for ProcessMemory {
+    fn read(&mut self, address: u64, buffer: &mut [u8]) -> bool {
+        self.memory.read_exact_at(buffer, address).is_ok()
+    }
+
+    fn present_run(&mut self, address: u64, limit: u64) -> Option<u64> {
+        let mut run = 0;
+        self.look(address, limit, |is_present| {
+            run += u64::from(is_present);
+            is_present
+        })?;
+        Some(run)
+    }
+
+    fn present(&mut self, address: u64, pages: u64) -> Option<u64> {
+        let mut count = 0;
+        self.look(address, pages, |is_present| {
+            count += u64::from(is_present);
+            true
+        })?;
+        Some(count)
+    }
+}
