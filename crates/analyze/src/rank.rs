@@ -13,6 +13,9 @@
 
 use core::cmp::Reverse;
 
+use crate::read::Limit;
+use crate::read::cgroup::group::Group;
+
 /// The adjustment that protects in any case.
 pub const NEVER: i64 = -1000;
 
@@ -31,6 +34,8 @@ pub struct Candidate {
     pub page_tables: u64,
     /// From -1000 to 1000: `oom_score_adj`.
     pub adjustment: i64,
+    /// Whether it is the first process of the machine, which is never killed. That of a container is not.
+    pub is_init: bool,
 }
 
 impl Candidate {
@@ -41,7 +46,7 @@ impl Candidate {
 
     /// What counts when `total` bytes are short, in bytes: below 0 if it is protected a little, `None` if entirely.
     pub fn points(&self, total: u64) -> Option<i128> {
-        let is_protected = self.adjustment <= NEVER || self.pid == 1;
+        let is_protected = self.adjustment <= NEVER || self.is_init;
         let adjustment = i128::from(self.adjustment) * (i128::from(total) / 1000);
         (!is_protected).then(|| i128::from(self.bytes()) + adjustment)
     }
@@ -64,12 +69,31 @@ pub fn order(candidates: &[Candidate], total: u64) -> Vec<&Candidate> {
     ranked.into_iter().map(|(_, found)| found).collect()
 }
 
+/// What is short when a group reaches its limit, in bytes: the limit, and the swap that it may use. `None` without a limit.
+pub fn total_of_group(group: &Group, swap: u64) -> Option<u64> {
+    let max = group.max?.number()?;
+    let own = |limit: Option<Limit>| limit.map_or(swap, |limit| limit.number().unwrap_or(u64::MAX).min(swap));
+    let with_swap = group.with_swap_max.map(|limit| limit.number().unwrap_or(u64::MAX));
+    let more = with_swap.map_or_else(|| own(group.swap_max), |both| both.saturating_sub(max).min(swap));
+    Some(max.saturating_add(more))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::read::meminfo::{self, Item};
+    use crate::read::status;
 
     fn candidate(pid: u64, bytes: u64, adjustment: i64) -> Candidate {
-        Candidate { pid, name: Vec::new(), resident: bytes, swapped: 0, page_tables: 0, adjustment }
+        Candidate {
+            pid,
+            name: Vec::new(),
+            resident: bytes,
+            swapped: 0,
+            page_tables: 0,
+            adjustment,
+            is_init: pid == 1,
+        }
     }
 
     #[test]
@@ -93,6 +117,21 @@ mod tests {
     }
 
     #[test]
+    fn a_group_is_short_of_its_limit_and_its_swap() {
+        let group = |max, swap_max, with_swap_max| Group { max, swap_max, with_swap_max, ..Group::default() };
+        for (group, total) in [
+            (group(Some(Limit::At(100)), None, None), Some(150)),
+            (group(Some(Limit::At(100)), Some(Limit::At(7)), None), Some(107)),
+            (group(Some(Limit::At(100)), Some(Limit::Unlimited), None), Some(150)),
+            (group(Some(Limit::At(100)), None, Some(Limit::At(120))), Some(120)),
+            (group(Some(Limit::At(100)), None, Some(Limit::Unlimited)), Some(150)),
+            (group(Some(Limit::Unlimited), None, None), None),
+        ] {
+            assert_eq!(total_of_group(&group, 50), total, "{group:?}");
+        }
+    }
+
+    #[test]
     fn the_score_is_that_of_the_kernel() {
         for (bytes, adjustment, score) in
             [(0, 0, 666), (0, 1000, 1333), (0, -1000, 0), (500, 0, 1000), (1000, 1000, 2000)]
@@ -100,5 +139,25 @@ mod tests {
             assert_eq!(candidate(2, bytes, adjustment).score(1000), score, "{bytes} {adjustment}");
         }
         assert_eq!(candidate(2, 1, 0).score(0), 0, "nothing is known of the machine");
+    }
+
+    #[test]
+    fn this_process_has_the_score_that_the_kernel_shows() {
+        let read = |name: &str| std::fs::read(format!("/proc/{name}")).unwrap();
+        let number = |name: &str| String::from_utf8(read(name)).unwrap().trim().parse::<i64>().unwrap();
+        let status = status::parse(&read("self/status")).unwrap();
+        let meminfo = meminfo::parse(&read("meminfo")).unwrap();
+        let process = Candidate {
+            pid: status.pid,
+            name: status.name,
+            resident: status.resident.unwrap(),
+            swapped: status.swapped.unwrap_or(0),
+            page_tables: status.page_tables.unwrap_or(0),
+            adjustment: number("self/oom_score_adj"),
+            is_init: false,
+        };
+        let total = meminfo.get(Item::Total).unwrap() + meminfo.get(Item::SwapTotal).unwrap_or(0);
+        let score = i64::try_from(process.score(total)).unwrap();
+        assert!((score - number("self/oom_score")).abs() <= 1, "{score}, {process:?}");
     }
 }

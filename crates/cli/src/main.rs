@@ -11,14 +11,18 @@ extern crate alloc;
 mod account_text;
 mod args;
 mod bar;
+mod candidates;
 mod carried;
+mod cgroup;
 mod child;
 mod cmd;
 mod environment;
 mod failure;
 mod lab;
 mod look;
+mod machine;
 mod memory;
+mod pace;
 mod process;
 mod program;
 mod progress;
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
 /// Runs a verb that looks at something; the status is 0 if all is well, and 1 if something was found.
 fn look(verb: &Verb) -> anyhow::Result<Ending> {
     match verb {
+        Verb::Limits(limits) => cmd::limits::limits(limits),
         Verb::Why(why) => cmd::why::why(why),
         Verb::Lab(lab) => cmd::lab::lab(lab),
         Verb::Map(map) => cmd::map::map(map),

@@ -116,6 +116,19 @@ impl Kind {
 }
 
 impl Effect {
+    /// What happens, in a word or two.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Kills => "kill",
+            Self::KillsGroup => "kill of the group",
+            Self::Stops => "wait",
+            Self::Slows => "slow down",
+            Self::StopsSwapping => "no more swap",
+            Self::Refuses => "ENOMEM",
+            Self::Faults => "SIGSEGV",
+        }
+    }
+
     /// What happens, as the end of a sentence.
     pub const fn text(self) -> &'static str {
         match self {

@@ -5,6 +5,7 @@
 //! [`refusal`].
 
 mod lab;
+mod limits;
 mod map;
 mod refusal;
 mod run;
@@ -17,6 +18,7 @@ use std::os::unix::ffi::OsStrExt;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use lab::Lab;
+pub(crate) use limits::Limits;
 pub(crate) use map::{Map, Scale};
 pub(crate) use refusal::refuse;
 pub(crate) use run::Run;
@@ -35,6 +37,7 @@ Examples:
   mallow why redis-server              the same, by name
   mallow lab lazy                      see on this machine when memory becomes resident
   mallow map 4121                      its address space: what is mapped where
+  mallow limits 4121                   how much more it may take, and what happens then
   mallow run python3 script.py         run a program on mallow, and see what it used
   mallow run --stats -- redis-server   the same, with every counter of the allocator
 
@@ -62,6 +65,8 @@ pub(crate) enum Verb {
     Lab(Lab),
     /// Show the address space of a process: what is mapped where, and how much of it is in memory
     Map(Map),
+    /// Say what limits a process, what happens there and when, and who would be killed first
+    Limits(Limits),
     /// Run a program on mallow and sum up what it used
     Run(Run),
 }

@@ -1,6 +1,7 @@
 //! The verbs of the command, one per file.
 
 pub(crate) mod lab;
+pub(crate) mod limits;
 pub(crate) mod map;
 pub(crate) mod run;
 pub(crate) mod why;

@@ -13,11 +13,13 @@ mod golden;
 mod help;
 mod lab;
 mod library;
+mod limits;
 mod map;
 mod refusals;
 mod signals;
 mod surroundings;
 mod target;
+mod tree;
 
 use std::process::ExitCode;
 
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         counts::trials(),
         lab::trials(),
         map::trials(),
+        limits::trials(),
         target::trials(),
     ];
     libtest_mimic::run(&Arguments::from_args(), suites.into_iter().flatten().collect()).exit_code()

@@ -1,0 +1,53 @@
+//! Recorded machines: what `/proc` and `/sys` hold, as one text, laid out as files for the command to look at.
+//!
+//! ```text
+//!  == proc/meminfo
+//!  MemTotal: 1000 kB
+//! ```
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::command::{done, mallow};
+
+/// A folder with `proc` and `sys` in it.
+#[derive(Debug)]
+pub(crate) struct Tree(TempDir);
+
+impl Tree {
+    /// Lays out the files of `text`.
+    pub(crate) fn new(text: &str) -> Self {
+        let tree = Self(done(tempfile::tempdir()));
+        for folder in ["proc", "sys"] {
+            done(fs::create_dir(tree.0.path().join(folder)));
+        }
+        for part in text.split("== ").skip(1) {
+            let (path, content) = part.split_once('\n').unwrap_or((part, ""));
+            tree.write(path, content);
+        }
+        tree
+    }
+
+    /// Adds a file, or replaces it.
+    pub(crate) fn write(&self, path: &str, content: &str) {
+        let path = self.0.path().join(path);
+        done(fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))));
+        done(fs::write(path, content));
+    }
+
+    /// Removes a file.
+    pub(crate) fn remove(&self, path: &str) {
+        done(fs::remove_file(self.0.path().join(path)));
+    }
+
+    /// The command that looks at this machine.
+    pub(crate) fn mallow(&self, arguments: &[&str]) -> Command {
+        let mut command = mallow(arguments);
+        command.env("HOST_PROC", self.0.path().join("proc")).env("HOST_SYS", self.0.path().join("sys"));
+        command.env_remove("COLUMNS");
+        command
+    }
+}
