@@ -129,7 +129,7 @@ pub fn beside(account: &Account) -> Vec<Beside> {
         Beside {
             name: "kernel stacks",
             bytes: Some(account.kernel_stacks()),
-            note: Some(format!("{} threads, {} KiB each", account.status.threads, KERNEL_STACK_BYTES >> 10)),
+            note: Some(format!("threads: {}, {} KiB each", account.status.threads, KERNEL_STACK_BYTES >> 10)),
         },
         known("swap", own.swapped),
         known("hugetlb", own.huge_tlb),

@@ -85,7 +85,7 @@ impl Kind {
     }
 
     /// `None` for what is not in RSS.
-    const fn of(owner: &Owner) -> Option<Self> {
+    pub(crate) const fn of(owner: &Owner) -> Option<Self> {
         Some(match owner {
             Owner::Heap => Self::Heap,
             Owner::Arena => Self::Arenas,

@@ -12,8 +12,10 @@
 extern crate alloc;
 
 pub mod account;
+pub mod diff;
 pub mod escape;
 pub mod glibc;
+pub mod html;
 pub mod json;
 pub mod ledger;
 pub mod limits;

@@ -3,6 +3,7 @@
 //! A pure function, so that it can be tested on what was recorded. Called by `cmd::why`.
 
 use core::fmt::Write;
+use core::time::Duration;
 
 use mallow_analyze::account::Account;
 use mallow_analyze::escape;
@@ -49,8 +50,8 @@ fn title(account: &Account, style: Style) -> String {
     text.push('\n');
     if let Some(slope) = account.slope {
         let grown = slope.grown();
-        let over = slope.over_ms / 1000;
-        let _ = writeln!(text, "watched for {over} s: {}", changed(grown));
+        let seconds = Duration::from_millis(slope.over_ms).as_secs_f64();
+        let _ = writeln!(text, "watched for {seconds:.1} s: {}", changed(grown));
     }
     if let Some(moved) = account.moved().filter(|moved| is_worth_a_word(*moved, account.ledger.resident)) {
         let moved = style.signed_bytes(moved);

@@ -28,6 +28,7 @@ mod program;
 mod progress;
 mod segment;
 mod style;
+mod subject;
 mod summary;
 mod table;
 mod target;
@@ -61,6 +62,8 @@ fn look(verb: &Verb) -> anyhow::Result<Ending> {
     match verb {
         Verb::Limits(limits) => cmd::limits::limits(limits),
         Verb::Why(why) => cmd::why::why(why),
+        Verb::Diff(diff) => cmd::diff::diff(diff),
+        Verb::Report(report) => cmd::report::report(report),
         Verb::Lab(lab) => cmd::lab::lab(lab),
         Verb::Map(map) => cmd::map::map(map),
         Verb::Run(run) => cmd::run::run(run),

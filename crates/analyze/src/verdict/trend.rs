@@ -12,6 +12,8 @@ const TOO_LITTLE: u64 = 10;
 const STEADY: f64 = 0.6;
 /// Bytes by which it has grown at least.
 const LEAST_GROWTH: f64 = 1_048_576.0;
+/// Bytes a second from which on growth is told by the second too.
+const FAST: f64 = 1_048_576.0;
 
 /// Too little is left before the nearest limit.
 pub(super) fn near_limit(facts: &Facts<'_>) -> Option<Finding> {
@@ -40,7 +42,13 @@ pub(super) fn growing(facts: &Facts<'_>) -> Option<Finding> {
         return None;
     }
     let over = spoken(Duration::from_millis(slope.over_ms));
-    let an_hour = rounded(slope.bytes_per_hour);
+    let an_hour = Bytes(rounded(slope.bytes_per_hour));
+    let a_second = slope.bytes_per_hour / 3600.0;
+    let speed = if a_second >= FAST {
+        format!("{} a second ({an_hour} an hour)", Bytes(rounded(a_second)))
+    } else {
+        format!("{an_hour} an hour")
+    };
     let mut evidence = vec![format!(
         "{} more in {over}, over {} samples; {:.0} % of the pairs of samples go up more than down",
         Bytes(rounded(grown)),
@@ -55,10 +63,9 @@ pub(super) fn growing(facts: &Facts<'_>) -> Option<Finding> {
     Some(Finding {
         kind: Kind::Growing,
         bytes: rounded(grown),
-        sentence: format!("It grows by {} an hour: a leak, or a cache that still fills.", Bytes(an_hour)),
+        sentence: format!("It grows by {speed}: a leak, or a cache that still fills."),
         evidence,
-        advice: "See which line grows: mallow why --save A PID, later --save B, then mallow diff A B"
-            .to_owned(),
+        advice: "See which line grows: mallow why --save A PID, and later: mallow diff A PID".to_owned(),
     })
 }
 

@@ -4,10 +4,13 @@
 //! a file here with its options, a line in [`Verb`], and a file in `cmd`. What is said of a wrong command line is in
 //! [`refusal`].
 
+mod diff;
+mod duration;
 mod lab;
 mod limits;
 mod map;
 mod refusal;
+mod report;
 mod run;
 mod why;
 
@@ -17,10 +20,12 @@ use std::os::unix::ffi::OsStrExt;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+pub(crate) use diff::Diff;
 pub(crate) use lab::Lab;
 pub(crate) use limits::Limits;
 pub(crate) use map::{Map, Scale};
 pub(crate) use refusal::refuse;
+pub(crate) use report::Report;
 pub(crate) use run::Run;
 pub(crate) use why::Why;
 
@@ -61,6 +66,10 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Say where the memory of a process is, and why it is so much
     Why(Why),
+    /// Say what came and what went between two looks at a process
+    Diff(Diff),
+    /// Write a page about the memory of a process, for a browser
+    Report(Report),
     /// Show an experiment about memory happen on this machine
     Lab(Lab),
     /// Show the address space of a process: what is mapped where, and how much of it is in memory

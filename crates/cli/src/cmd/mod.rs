@@ -1,7 +1,9 @@
 //! The verbs of the command, one per file.
 
+pub(crate) mod diff;
 pub(crate) mod lab;
 pub(crate) mod limits;
 pub(crate) mod map;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod why;
