@@ -34,7 +34,7 @@ pub(crate) struct Summary<'a> {
 #[derive(Debug)]
 pub(crate) enum Counters {
     /// The segment holds these.
-    Read(Snapshot),
+    Read(Box<Snapshot>),
     /// There are none, for this reason.
     Missing(String),
 }
@@ -52,7 +52,7 @@ impl Counters {
     /// Reads the segment, or says why there is nothing to read in it.
     pub(crate) fn read(segment: &Segment) -> Self {
         match segment.read() {
-            Ok(snapshot) if snapshot.claimed_by().is_some() => Self::Read(snapshot),
+            Ok(snapshot) if snapshot.claimed_by().is_some() => Self::Read(Box::new(snapshot)),
             Ok(_) => Self::Missing(
                 "none: the program did not load the allocator, or changed its user before it did".to_owned(),
             ),
@@ -172,7 +172,7 @@ mallow: python3 exited with status 0
   allocations    81,234, 80,111 freed
   returned       4.0 MiB to the kernel
 ";
-        let summary = summary(Ending::Exited(0), Counters::Read(counters));
+        let summary = summary(Ending::Exited(0), Counters::Read(Box::new(counters)));
         assert_eq!(summary.render(false, Paint::Plain), expected);
     }
 
@@ -186,7 +186,8 @@ mallow: python3 exited with status 0
 
     #[test]
     fn details_name_the_process_and_every_counter() {
-        let text = summary(Ending::Exited(0), Counters::Read(snapshot(&[]))).render(true, Paint::Plain);
+        let text =
+            summary(Ending::Exited(0), Counters::Read(Box::new(snapshot(&[])))).render(true, Paint::Plain);
         assert!(text.contains("counters of process 4711"), "{text}");
         for counter in Counter::ALL {
             assert!(text.contains(counter.doc()), "{text}");

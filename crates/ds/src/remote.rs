@@ -30,6 +30,9 @@ pub const PLACES: usize = 1 << PLACE_BITS;
 /// Blocks in a chain, and their places added up, are below these.
 pub const CHAIN_LIMITS: (u64, u64) = (1 << COUNT_BITS, 1 << SUM_BITS);
 
+/// Where the number of blocks is in the word, for tools that read it: its lowest bit, and its length in bits times 256.
+pub const COUNT_FIELD: u32 = COUNT_AT | COUNT_BITS << 8;
+
 /// A chain of freed blocks of one slab.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RemoteWord(u64);

@@ -11,12 +11,14 @@
 //! Called by `page_heap`, which alone may touch a tracker, under its lock. Nothing is stored in the units themselves.
 
 use core::cell::Cell;
+use core::mem::offset_of;
 use core::ptr::NonNull;
 
 use mallow_ds::bitmap;
 
 use mallow_ds::sync::{AtomicU32, Ordering};
 use mallow_sys::Os;
+use mallow_trace::Landmark;
 use mallow_units::page::PAGE_BYTES;
 
 use crate::config::{CHUNK_BYTES, CHUNK_UNITS, UNIT_BYTES};
@@ -337,6 +339,15 @@ impl Chunk {
 
     fn free(&self) -> u128 {
         ALL_UNITS & !self.used.get()
+    }
+
+    /// Where a field is, for tools that read it.
+    pub(crate) const fn place_of(landmark: Landmark) -> usize {
+        match landmark {
+            Landmark::ChunkUsed => offset_of!(Self, used),
+            Landmark::ChunkZero => offset_of!(Self, zero),
+            _ => offset_of!(Self, backed),
+        }
     }
 
     /// Checks the maps against each other.

@@ -1,98 +1,234 @@
-//! The counters that the allocator shows: in a private array, or in a segment that a tool made.
+//! The counters that the allocator shows: in the process's own segment, or in one that a tool made.
+//!
+//! ```text
+//!  before there is a heap   own ──┐
+//!  from then on             home ─┼─► what was counted moves on, and a forked child takes it back home
+//!  if a tool has made one   file ─┘
+//! ```
 //!
 //! Written from slow paths with relaxed ordering; see `mallow_trace` for what each means. Thread heaps count
-//! privately and pass on what has come together at each tick.
+//! privately and pass on what has come together at each tick. What else a segment says goes through here too.
+
+use core::ptr::{self, NonNull};
 
 use mallow_ds::sync::{AtomicU64, Ordering};
-use mallow_trace::Counter;
-use mallow_trace::segment::COUNTERS_AT;
+use mallow_trace::segment::{
+    self, COUNTERS_AT, KEPT_AT, LANDMARK_COUNT_AT, MAGIC_AT, TRIM_ASKED_AT, TRIM_BYTES_AT, TRIM_DONE_AT,
+    TRIM_TAKEN_AT, VERSION_AT, VERSION_WORD, WORDS,
+};
+use mallow_trace::{Counter, Landmark};
 use mallow_units::word::to_usize;
-
-const WORDS: usize = Counter::COUNT;
 
 /// The counters of one allocator.
 #[derive(Debug)]
 pub struct Counters {
-    own: [AtomicU64; WORDS],
-    /// Address of the first counter in a mapped segment, 0 if there is none.
+    own: [AtomicU64; Counter::COUNT],
+    /// Address of the process's own segment, 0 while there is none.
+    home_at: AtomicU64,
+    /// Address of the segment that is in use, 0 if there is none.
     shown_at: AtomicU64,
     run_bytes: AtomicU64,
     large_bytes: AtomicU64,
+}
+
+/// A mapped segment.
+///
+/// # Invariants
+///
+/// 1. It is as long as a segment, and mapped for ever.
+#[derive(Clone, Copy, Debug)]
+struct Mapped(NonNull<u64>);
+
+impl Mapped {
+    /// The one whose address is in `word`; `None` if that is 0.
+    fn at(word: &AtomicU64) -> Option<Self> {
+        // ORDERING: Acquire pairs with the Release in `move_to`.
+        let address = to_usize(word.load(Ordering::Acquire));
+        // INVARIANT: 1, such a word is 0, or was set from a `Mapped`.
+        NonNull::new(ptr::with_exposed_provenance_mut(address)).map(Self)
+    }
+
+    fn address(self) -> u64 {
+        self.0.as_ptr().expose_provenance() as u64
+    }
+
+    fn word(&self, index: usize) -> &AtomicU64 {
+        debug_assert!(index < WORDS, "a word of the segment");
+        // SAFETY: inside the segment (1).
+        let word = unsafe { self.0.add(index) };
+        // SAFETY: mapped for ever, aligned, and shared as atomics only (1).
+        unsafe { AtomicU64::from_ptr(word.as_ptr()) }
+    }
+
+    /// Its counters.
+    fn counters<'a>(self) -> &'a [AtomicU64; Counter::COUNT] {
+        // SAFETY: inside the segment (1).
+        let first = unsafe { self.0.add(COUNTERS_AT) };
+        // SAFETY: that many words, mapped for ever, aligned, and shared as atomics only (1).
+        unsafe { first.cast().as_ref() }
+    }
+
+    fn set(self, index: usize, value: u64) {
+        self.word(index).store(value, Ordering::Relaxed);
+    }
+
+    fn get(self, index: usize) -> u64 {
+        self.word(index).load(Ordering::Relaxed)
+    }
 }
 
 impl Counters {
     /// All zero.
     pub const fn new() -> Self {
         Self {
-            own: [const { AtomicU64::new(0) }; WORDS],
+            own: [const { AtomicU64::new(0) }; Counter::COUNT],
+            home_at: AtomicU64::new(0),
             shown_at: AtomicU64::new(0),
             run_bytes: AtomicU64::new(0),
             large_bytes: AtomicU64::new(0),
         }
     }
 
-    /// Copies all counters to `segment`, and keeps them there from now on.
+    /// Makes `segment`, zeroed memory, the process's own, with these landmarks, and counts in it from now on, if not in a tool's.
+    ///
+    /// # Safety
+    ///
+    /// 1. `segment` is as long as a segment, aligned to 8, used by nobody else, and stays mapped for ever.
+    pub unsafe fn settle_in(&self, segment: NonNull<u64>, value_of: impl Fn(Landmark) -> usize) {
+        // INVARIANT: 1, by (1).
+        let home = Mapped(segment);
+        home.set(VERSION_AT, VERSION_WORD);
+        let shown = Mapped::at(&self.shown_at);
+        let set_landmarks = |segment: Mapped| {
+            for landmark in Landmark::ALL {
+                segment.set(landmark.word(), value_of(landmark) as u64);
+            }
+            segment.set(Landmark::Segment.word(), home.address());
+            segment.set(Landmark::Shown.word(), shown.unwrap_or(home).address());
+            segment.set(LANDMARK_COUNT_AT, Landmark::COUNT as u64);
+        };
+        set_landmarks(home);
+        match shown {
+            Some(shown) => set_landmarks(shown),
+            None => self.move_to(home),
+        }
+        self.home_at.store(home.address(), Ordering::Release);
+        // Last, so that whoever sees it sees the rest.
+        home.word(MAGIC_AT).store(segment::MAGIC, Ordering::Release);
+    }
+
+    /// Copies all that is shown to `segment`, and counts in it from now on.
     ///
     /// # Safety
     ///
     /// 1. `segment` is a mapped segment of this version, claimed by this process, and stays mapped for ever.
-    pub unsafe fn show_in(&self, segment: *mut u64) {
-        // SAFETY: the counters lie inside the segment (1).
-        let first = unsafe { segment.add(COUNTERS_AT) };
-        for (index, word) in self.own.iter().enumerate() {
-            // SAFETY: the segment has a word for each counter (1).
-            let shown = unsafe { first.add(index) };
-            // SAFETY: mapped for ever, and shared as atomics only (1).
-            let shown = unsafe { AtomicU64::from_ptr(shown) };
-            shown.store(word.load(Ordering::Relaxed), Ordering::Relaxed);
-        }
-        // ORDERING: Release, so that nobody adds to a counter in the segment before it has its starting value.
-        self.shown_at.store(first.expose_provenance() as u64, Ordering::Release);
+    pub unsafe fn show_in(&self, segment: NonNull<u64>) {
+        // INVARIANT: 1, by (1).
+        self.move_to(Mapped(segment));
     }
 
-    /// Stops showing the counters, and starts again at the values shown last: in a forked child, whose parent owns
-    /// the segment.
+    /// Counts in the process's own segment again: in a forked child, whose parent owns the tool's.
     pub fn hide(&self) {
+        let home = Mapped::at(&self.home_at);
+        if let Some(home) = home {
+            if Mapped::at(&self.shown_at).is_some_and(|shown| shown.address() != home.address()) {
+                self.move_to(home);
+            }
+            return;
+        }
         for counter in Counter::ALL {
             self.own[counter as usize].store(self.get(counter), Ordering::Relaxed);
         }
         self.shown_at.store(0, Ordering::Relaxed);
     }
 
-    fn word(&self, counter: Counter) -> &AtomicU64 {
-        let index = counter as usize;
-        // ORDERING: Acquire, see `show_in`.
-        let shown =
-            core::ptr::with_exposed_provenance_mut::<u64>(to_usize(self.shown_at.load(Ordering::Acquire)));
-        if shown.is_null() {
-            return &self.own[index];
+    fn move_to(&self, segment: Mapped) {
+        if let Some(shown) = Mapped::at(&self.shown_at) {
+            for index in COUNTERS_AT + Counter::COUNT..WORDS {
+                segment.set(index, shown.get(index));
+            }
+            segment.set(LANDMARK_COUNT_AT, shown.get(LANDMARK_COUNT_AT));
         }
-        // SAFETY: the segment has a word for each counter (1 of `show_in`).
-        let shown = unsafe { shown.add(index) };
-        // SAFETY: mapped for ever, and shared as atomics only (1 of `show_in`).
-        unsafe { AtomicU64::from_ptr(shown) }
+        for counter in Counter::ALL {
+            segment.set(counter.word(), self.get(counter));
+        }
+        for trim in TRIM_ASKED_AT..=TRIM_BYTES_AT {
+            segment.set(trim, 0);
+        }
+        for place in [Some(segment), Mapped::at(&self.home_at)].into_iter().flatten() {
+            place.set(Landmark::Shown.word(), segment.address());
+        }
+        // ORDERING: Release, so that nobody adds to a counter in the segment before it has its starting value.
+        self.shown_at.store(segment.address(), Ordering::Release);
+    }
+
+    /// Shows the sizes of blocks.
+    pub(crate) fn show_classes(&self, packed: impl Iterator<Item = u64>) {
+        if let Some(shown) = Mapped::at(&self.shown_at) {
+            for (index, word) in (segment::CLASSES_AT..KEPT_AT).zip(packed) {
+                shown.set(index, word);
+            }
+        }
+    }
+
+    /// Shows what large block is kept in `place`, if any; false if there is nothing to show it in yet.
+    pub(crate) fn show_kept(&self, place: usize, kept: Option<(usize, usize)>) -> bool {
+        let Some(shown) = Mapped::at(&self.shown_at) else { return false };
+        let (start, bytes) = kept.unwrap_or_default();
+        let index = KEPT_AT + 2 * place;
+        if index + 1 < WORDS {
+            shown.set(index, start as u64);
+            shown.set(index + 1, bytes as u64);
+        }
+        true
+    }
+
+    /// Whether a tool has asked for a trim that nobody has taken up; the caller has done so now.
+    pub(crate) fn take_up_trim(&self) -> Option<u64> {
+        let shown = Mapped::at(&self.shown_at)?;
+        let (asked, taken) = (shown.get(TRIM_ASKED_AT), shown.get(TRIM_TAKEN_AT));
+        if asked == taken {
+            return None;
+        }
+        let taken_up =
+            shown.word(TRIM_TAKEN_AT).compare_exchange(taken, asked, Ordering::Relaxed, Ordering::Relaxed);
+        taken_up.ok().map(|_| asked)
+    }
+
+    /// Tells the tool that the trim it asked for is done.
+    pub(crate) fn trim_is_done(&self, asked: u64, bytes: usize) {
+        if let Some(shown) = Mapped::at(&self.shown_at) {
+            shown.set(TRIM_BYTES_AT, bytes as u64);
+            // ORDERING: Release, so that the tool finds the bytes of this trim.
+            shown.word(TRIM_DONE_AT).store(asked, Ordering::Release);
+        }
     }
 
     /// The value now.
     pub fn get(&self, counter: Counter) -> u64 {
-        self.word(counter).load(Ordering::Relaxed)
+        self.all()[counter as usize].load(Ordering::Relaxed)
+    }
+
+    /// The counters where they are counted now.
+    fn all(&self) -> &[AtomicU64; Counter::COUNT] {
+        Mapped::at(&self.shown_at).map_or(&self.own, Mapped::counters)
     }
 
     /// Sets a level.
     pub fn set(&self, counter: Counter, value: usize) {
-        self.word(counter).store(value as u64, Ordering::Relaxed);
+        self.all()[counter as usize].store(value as u64, Ordering::Relaxed);
     }
 
     /// Adds to a counter.
     pub fn add(&self, counter: Counter, value: usize) {
         if value != 0 {
-            self.word(counter).fetch_add(value as u64, Ordering::Relaxed);
+            self.all()[counter as usize].fetch_add(value as u64, Ordering::Relaxed);
         }
     }
 
     /// Raises a level that never falls to at least `value`.
     pub fn raise(&self, counter: Counter, value: u64) {
-        self.word(counter).fetch_max(value, Ordering::Relaxed);
+        self.all()[counter as usize].fetch_max(value, Ordering::Relaxed);
     }
 
     /// Bytes handed out by the page heap now.
@@ -125,14 +261,20 @@ impl Counters {
 
     /// Enters what a thread, or a large or medium block, handed out and took back since the last time.
     pub fn settle(&self, change: Change) {
-        self.add(Counter::Allocations, change.allocations);
-        self.add(Counter::Frees, change.frees);
-        let live = self.word(Counter::LiveBytes);
+        let counters = self.all();
+        let add = |counter: Counter, value: usize| {
+            if value != 0 {
+                counters[counter as usize].fetch_add(value as u64, Ordering::Relaxed);
+            }
+        };
+        add(Counter::Allocations, change.allocations);
+        add(Counter::Frees, change.frees);
         let delta = (change.allocated_bytes as u64).wrapping_sub(change.freed_bytes as u64);
-        let now = live.fetch_add(delta, Ordering::Relaxed).wrapping_add(delta);
+        let before = counters[Counter::LiveBytes as usize].fetch_add(delta, Ordering::Relaxed);
+        let now = before.wrapping_add(delta);
         // A free may be counted before its allocation when two threads settle: then the level is below zero for a moment.
         if now < 1 << 62 {
-            self.raise(Counter::PeakLiveBytes, now);
+            counters[Counter::PeakLiveBytes as usize].fetch_max(now, Ordering::Relaxed);
         }
     }
 }

@@ -10,6 +10,7 @@ use core::ptr::NonNull;
 
 use mallow_ds::sync::{AtomicU64, Ordering};
 use mallow_sys::{Os, OsError};
+use mallow_trace::Landmark;
 use mallow_units::bytes::MIB;
 use mallow_units::page::PAGE_BYTES;
 use mallow_units::word::to_usize;
@@ -77,6 +78,15 @@ impl Directory {
     /// An empty directory.
     pub const fn new() -> Self {
         Self { root: AtomicU64::new(0), spare_leaf: AtomicU64::new(0) }
+    }
+
+    /// Where the root is, and how long root and leaves are, for tools that read them.
+    pub(crate) fn landmark(&self, landmark: Landmark) -> usize {
+        match landmark {
+            Landmark::Directory => core::ptr::from_ref(&self.root).expose_provenance(),
+            Landmark::DirectoryLeaves => ROOT_ENTRIES,
+            _ => LEAF_ENTRIES,
+        }
     }
 
     /// Makes sure that the next [`Directory::enter_large`] needs no memory. Under the lock of `large`.

@@ -12,6 +12,7 @@
 
 use core::cell::Cell;
 use core::fmt;
+use core::mem::offset_of;
 use core::sync::atomic::compiler_fence;
 
 use mallow_ds::mailbox::Letters;
@@ -153,6 +154,9 @@ impl Heap {
             change: Cell::new(Change { allocations: 0, frees: 0, allocated_bytes: 0, freed_bytes: 0 }),
         }
     }
+
+    /// Where the lists are, for tools that read them.
+    pub(crate) const LISTS_AT: usize = offset_of!(Self, lists);
 
     /// Gives a new heap its id.
     pub(crate) fn set_id(&self, id: u16) {

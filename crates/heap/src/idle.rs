@@ -33,6 +33,10 @@ pub(crate) enum Zeal {
 impl Allocator {
     /// Looks at the clock and at a part of the heap.
     pub fn tick(&'static self, heap: &'static Heap) {
+        if let Some(asked) = self.counters.take_up_trim() {
+            let bytes = self.trim(heap, 0);
+            self.counters.trim_is_done(asked, bytes);
+        }
         if self.follow_trim(heap) {
             self.page_heap().trim(self.os(), &self.counters, 0);
         }

@@ -68,7 +68,12 @@ impl LargeBlocks {
         zero_bytes: usize,
     ) -> Option<Mapped> {
         let bytes = page::round_up(bytes)?.max(GRANULE_BYTES);
-        let kept = self.state.lock().cache.find(bytes, align);
+        let kept = {
+            let mut state = self.state.lock();
+            let kept = state.cache.find(bytes, align);
+            state.cache.show(counters);
+            kept
+        };
         let mut large = match kept.and_then(|kept| kept.fitted(os, counters, bytes)) {
             Some(large) => self.reuse(os, large, page::round_up(zero_bytes)?),
             None => {
@@ -124,10 +129,13 @@ impl LargeBlocks {
         let is_outdated = state.would_be_huge(os, used, large);
         let mut next = if is_outdated { Some(Kept::unkept(large)) } else { state.cache.keep(large, used) };
         counters.change_large_bytes(large.bytes, 0);
+        state.cache.show(counters);
         drop(state);
         while let Some(gone) = next {
             gone.release(os, counters);
-            next = self.state.lock().cache.surplus(used);
+            let mut state = self.state.lock();
+            next = state.cache.surplus(used);
+            state.cache.show(counters);
         }
         true
     }
@@ -165,7 +173,12 @@ impl LargeBlocks {
     /// Notes the time and gives back what was kept too long, or everything if `all`; returns the bytes.
     pub fn purge(&self, os: &dyn Os, counters: &Counters, now_ms: u64, all: bool) -> usize {
         let mut bytes = 0;
-        let aged = self.state.lock().cache.take_aged(now_ms, all);
+        let aged = {
+            let mut state = self.state.lock();
+            let aged = state.cache.take_aged(now_ms, all);
+            state.cache.show(counters);
+            aged
+        };
         for gone in aged.into_iter().flatten() {
             bytes += gone.bytes();
             gone.release(os, counters);

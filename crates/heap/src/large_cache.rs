@@ -4,6 +4,7 @@
 
 use mallow_sys::Os;
 use mallow_trace::Counter;
+use mallow_trace::segment::KEPT_PLACES;
 use mallow_units::page::PAGE_BYTES;
 
 use crate::backing::Backing;
@@ -27,6 +28,8 @@ pub struct Kept {
 #[derive(Debug)]
 pub struct Cache {
     kept: [Option<Kept>; LARGE_CACHE_SLOTS],
+    /// One bit for each slot that has changed since it was last shown.
+    changed: u128,
     now_ms: u64,
     patience: Patience,
 }
@@ -88,7 +91,7 @@ impl Kept {
 impl Cache {
     /// Empty.
     pub const fn new() -> Self {
-        Self { kept: [None; LARGE_CACHE_SLOTS], now_ms: 0, patience: Patience::new() }
+        Self { kept: [None; LARGE_CACHE_SLOTS], changed: 0, now_ms: 0, patience: Patience::new() }
     }
 
     /// The best fit that wastes at most half of it; or else the longest that can be grown, from at least a quarter; or else one to be
@@ -102,11 +105,13 @@ impl Cache {
             let is_aligned = kept.large.start.is_multiple_of(align);
             (serves && is_aligned).then(|| (!fits, kept.bytes() < bytes, kept.bytes().abs_diff(bytes)))
         };
-        let best = self.kept.iter_mut().filter(|slot| merit(slot).is_some()).min_by_key(|slot| merit(slot));
-        let found = best.and_then(|slot| {
+        let slots = self.kept.iter_mut().enumerate();
+        let best = slots.filter(|(_, slot)| merit(slot).is_some()).min_by_key(|(_, slot)| merit(slot));
+        let found = best.and_then(|(place, slot)| {
             let kept = slot.take()?;
             let (first, rest) = kept.split(bytes).map_or((kept, None), |(first, rest)| (first, Some(rest)));
             *slot = rest;
+            self.changed |= 1 << place;
             Some(first)
         });
         let missing = bytes.saturating_sub(found.map_or(0, |kept| kept.bytes()));
@@ -131,9 +136,10 @@ impl Cache {
         }
         let joined = self.joined(freed, budget / JOINED_SHARE);
         let freed = Kept { large: joined, freed_ms: self.now_ms };
-        match self.kept.iter_mut().find(|slot| slot.is_none()) {
-            Some(slot) => {
+        match self.kept.iter_mut().enumerate().find(|(_, slot)| slot.is_none()) {
+            Some((place, slot)) => {
                 *slot = Some(freed);
+                self.changed |= 1 << place;
                 self.surplus(used)
             }
             None => self.oldest().and_then(|slot| slot.replace(freed)),
@@ -143,11 +149,12 @@ impl Cache {
     /// The block with the kept ones that touch it, up to `most` bytes in all.
     fn joined(&mut self, freed: Large, most: usize) -> Large {
         let mut joined = freed;
-        for slot in &mut self.kept {
+        for (place, slot) in self.kept.iter_mut().enumerate() {
             let neighbour = slot.and_then(|kept| joined_with(joined, kept.large));
             if let Some(longer) = neighbour.filter(|longer| longer.bytes <= most) {
                 joined = longer;
                 *slot = None;
+                self.changed |= 1 << place;
             }
         }
         joined
@@ -165,8 +172,22 @@ impl Cache {
     }
 
     fn oldest(&mut self) -> Option<&mut Option<Kept>> {
-        let kept = self.kept.iter_mut().filter(|slot| slot.is_some());
-        kept.min_by_key(|slot| slot.map_or(0, |kept| kept.freed_ms))
+        let kept = self.kept.iter_mut().enumerate().filter(|(_, slot)| slot.is_some());
+        let (place, oldest) = kept.min_by_key(|(_, slot)| slot.map_or(0, |kept| kept.freed_ms))?;
+        self.changed |= 1 << place;
+        Some(oldest)
+    }
+
+    /// Shows the slots that have changed since the last time.
+    pub fn show(&mut self, counters: &Counters) {
+        while self.changed != 0 {
+            let place = self.changed.trailing_zeros() as usize;
+            let kept = self.kept[place].map(|kept| (kept.large.start, kept.bytes()));
+            if !counters.show_kept(place, kept) {
+                return;
+            }
+            self.changed &= self.changed - 1;
+        }
     }
 
     /// Notes the time, and takes out what was kept too long, or everything if `all`.
@@ -175,15 +196,18 @@ impl Cache {
         self.patience.tick(now_ms);
         let decay_ms = self.patience.decay_ms();
         let mut gone = [None; LARGE_CACHE_SLOTS];
-        for (slot, gone) in self.kept.iter_mut().zip(&mut gone) {
+        for (place, (slot, gone)) in self.kept.iter_mut().zip(&mut gone).enumerate() {
             if all || slot.is_some_and(|kept| now_ms.saturating_sub(kept.freed_ms) >= decay_ms) {
                 *gone = slot.take();
+                self.changed |= 1 << place;
                 self.patience.gave(if all { 0 } else { gone.map_or(0, |gone| gone.bytes()) });
             }
         }
         gone
     }
 }
+
+const _: () = assert!(LARGE_CACHE_SLOTS <= KEPT_PLACES && LARGE_CACHE_SLOTS <= 128);
 
 impl Default for Cache {
     fn default() -> Self {

@@ -34,6 +34,7 @@ pub mod directory;
 mod free;
 pub mod heap;
 mod idle;
+mod landmarks;
 pub mod large;
 pub mod large_cache;
 pub mod mapping;

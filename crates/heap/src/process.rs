@@ -366,7 +366,7 @@ fn show_counters(path: &[u8]) -> Option<()> {
         Err(_) => return None,
     }
     // SAFETY: a mapped segment of this version, claimed, and never unmapped.
-    unsafe { ROOT.counters.show_in(words.as_ptr()) };
+    unsafe { ROOT.counters.show_in(words) };
     Some(())
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  base (chunk aligned)                     header
-//!  | unit 0 | unit 1 | ...                 | Region | page map | slab metadata | remote words | chunk trackers |
+//!  | unit 0 | unit 1 | ...                 | segment, Region | page map | slab metadata | remote words | chunk trackers |
 //!    committed ───►              reserved             8 B/unit   64 B/unit       16 B/unit      about 128 B/chunk
 //! ```
 //!
@@ -14,6 +14,7 @@
 //! Called by `page_heap`, under its lock, and by `allocator` for look-ups, without.
 
 use core::cell::Cell;
+use core::mem::offset_of;
 use core::ptr::NonNull;
 
 use mallow_ds::mailbox::Letters;
@@ -21,6 +22,8 @@ use mallow_ds::packed::Packed;
 use mallow_ds::remote::RemoteWord;
 use mallow_ds::sync::{AtomicU64, Ordering};
 use mallow_sys::{Os, OsError};
+use mallow_trace::Landmark;
+use mallow_trace::segment::SEGMENT_BYTES;
 use mallow_units::page::PAGE_BYTES;
 use mallow_units::word::to_usize;
 
@@ -41,6 +44,7 @@ pub struct Remote {
 
 /// One array of the header: where it begins and how long it is for a number of units.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 struct Array {
     offset: usize,
     bytes_per_chunk: usize,
@@ -58,6 +62,9 @@ const ELEMENTS: [usize; 4] = [
     CHUNK_UNITS as usize * size_of::<Remote>(),
     size_of::<Chunk>(),
 ];
+
+/// The segment costs no page: it lies in front of the record, in a page that would hold little else.
+const _: () = assert!(SEGMENT_BYTES + size_of::<Region>() <= PAGE_BYTES);
 
 /// A reserved piece of address space.
 ///
@@ -89,7 +96,7 @@ impl Region {
     /// The operating system's reason.
     pub fn reserve(os: &dyn Os, heap_bytes: usize) -> Result<&'static Self, OsError> {
         let chunks = heap_bytes / CHUNK_BYTES;
-        let mut offset = size_of::<Self>().next_multiple_of(PAGE_BYTES);
+        let mut offset = (SEGMENT_BYTES + size_of::<Self>()).next_multiple_of(PAGE_BYTES);
         let arrays = ELEMENTS.map(|bytes_per_chunk| {
             let array = Array { offset, bytes_per_chunk };
             offset += array.committed_bytes(chunks);
@@ -118,11 +125,28 @@ impl Region {
             return Err(refused);
         }
         region.committed_units.store(u64::from(CHUNK_UNITS), Ordering::Relaxed);
-        let place = header.cast::<Self>();
+        // SAFETY: the first page of the header has room for both.
+        let place = unsafe { header.byte_add(SEGMENT_BYTES) }.cast::<Self>();
         // SAFETY: committed, aligned to a page, and large enough.
         unsafe { place.write(region) };
         // SAFETY: written just now, and never released (invariant 1).
         Ok(unsafe { place.as_ref() })
+    }
+
+    /// The segment's place, at the start of the header.
+    pub(crate) const fn segment(&self) -> NonNull<u64> {
+        self.header.cast()
+    }
+
+    /// Where a field is, for tools that read it.
+    pub(crate) const fn place_of(landmark: Landmark) -> usize {
+        match landmark {
+            Landmark::RegionBase => offset_of!(Self, base),
+            Landmark::RegionHeader => offset_of!(Self, header),
+            Landmark::RegionHeaderBytes => offset_of!(Self, header_bytes),
+            Landmark::RegionUnits => offset_of!(Self, committed_units),
+            _ => offset_of!(Self, arrays),
+        }
     }
 
     /// The address of unit 0.

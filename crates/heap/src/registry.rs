@@ -12,6 +12,7 @@ use mallow_ds::owner::{self, Owner};
 use mallow_ds::sync::{AtomicU64, Ordering};
 use mallow_sys::Os;
 use mallow_sys::lock::{Guard, Lock};
+use mallow_trace::Landmark;
 use mallow_units::bytes::KIB;
 use mallow_units::page::{self, PAGE_BYTES};
 use mallow_units::word::to_usize;
@@ -21,6 +22,8 @@ use crate::heap::Heap;
 
 /// Bytes mapped at a time for heaps.
 const NURSERY_BYTES: usize = 64 * KIB;
+/// Bytes of the table of heaps; ids count from 1.
+const TABLE_BYTES: usize = (MAX_HEAPS + 1) * size_of::<u64>();
 /// Vacant heaps tried before a new one is made; a visitor may be in the first ones.
 const ADOPTION_TRIES: usize = 8;
 
@@ -58,6 +61,18 @@ impl Registry {
             count: AtomicU64::new(0),
             looked_at: AtomicU64::new(0),
             nursery: Lock::new(Nursery::new()),
+        }
+    }
+
+    /// Bytes from one heap to the next.
+    pub(crate) const HEAP_BYTES: usize = size_of::<Heap>().next_multiple_of(64);
+
+    /// Where the table and the number of heaps are, for tools that read them.
+    pub(crate) fn landmark(&self, landmark: Landmark) -> usize {
+        match landmark {
+            Landmark::HeapTable => core::ptr::from_ref(&self.table).expose_provenance(),
+            Landmark::HeapCount => core::ptr::from_ref(&self.count).expose_provenance(),
+            _ => TABLE_BYTES,
         }
     }
 
@@ -153,8 +168,7 @@ impl Registry {
             return None;
         }
         if self.table.load(Ordering::Relaxed) == 0 {
-            let bytes = page::round_up((MAX_HEAPS + 1) * size_of::<u64>())?;
-            let table = os.map(bytes, PAGE_BYTES).ok()?;
+            let table = os.map(page::round_up(TABLE_BYTES)?, PAGE_BYTES).ok()?;
             // ORDERING: Release publishes the zeroed table.
             self.table.store(table.as_ptr().expose_provenance() as u64, Ordering::Release);
         }
@@ -217,7 +231,7 @@ impl Nursery {
     }
 
     fn place(&mut self, os: &dyn Os) -> Option<NonNull<Heap>> {
-        const STRIDE: usize = size_of::<Heap>().next_multiple_of(64);
+        const STRIDE: usize = Registry::HEAP_BYTES;
         if self.free_bytes < STRIDE {
             self.free = Some(os.map(NURSERY_BYTES, PAGE_BYTES).ok()?);
             self.free_bytes = NURSERY_BYTES;

@@ -151,6 +151,7 @@ impl Allocator {
         if self.first_region.load(Ordering::Relaxed) == 0 {
             // ORDERING: Release: who finds the region finds it written.
             self.first_region.store(ptr::from_ref(region).expose_provenance() as u64, Ordering::Release);
+            self.show_landmarks(region);
         } else {
             let _large = self.large.state.lock();
             self.large.directory.enter_region(self.os(), region, bytes).ok()?;

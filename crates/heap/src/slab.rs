@@ -16,8 +16,10 @@
 
 use core::cell::Cell;
 use core::fmt;
+use core::mem::offset_of;
 
 use mallow_sys::Os;
+use mallow_trace::Landmark;
 use mallow_units::SizeClass;
 use mallow_units::page::PAGE_BYTES;
 use mallow_units::size_class;
@@ -213,6 +215,20 @@ impl Slab {
     /// Notes whether it is in a bin.
     pub fn set_listed(&self, listed: bool) {
         self.flags.set(if listed { self.flags.get() | LISTED } else { self.flags.get() & !LISTED });
+    }
+
+    /// Where a field of the line is, for tools that read it.
+    pub(crate) const fn place_of_field(landmark: Landmark) -> usize {
+        match landmark {
+            Landmark::SlabOutstanding => offset_of!(Self, outstanding),
+            Landmark::SlabMark => offset_of!(Self, mark),
+            Landmark::SlabBare => offset_of!(Self, bare),
+            Landmark::SlabCarved => offset_of!(Self, carved),
+            Landmark::SlabClass => offset_of!(Self, class),
+            Landmark::SlabKind => offset_of!(Self, kind),
+            Landmark::SlabUnits => offset_of!(Self, units),
+            _ => offset_of!(Self, flags),
+        }
     }
 
     /// Whether `address` is the start of a block of this slab, used or free.

@@ -4,12 +4,14 @@
 //! a description of memory, so it allocates nothing, calls nothing and holds no state.
 //!
 //! ```text
-//!   process with libmallow.so                                a tool
-//!   counters ──word stores──> [ segment: 4096-byte memfd ] ──read──> Snapshot::decode
+//!   process with libmallow.so                          a tool
+//!   counters  ──word stores──> [ segment: 3 KiB ] ──read──> Snapshot::decode
+//!   landmarks ──once─────────>
 //! ```
 //!
 //! - [`segment`]: where each word lies, and an unclaimed segment to begin with.
 //! - [`Counter`]: what is counted, in which unit.
+//! - [`Landmark`]: where the heap lies, and how its records are laid out.
 //! - [`Snapshot`]: one reading of a segment, checked.
 //!
 //! # Not here
@@ -20,8 +22,10 @@
 #![forbid(unsafe_code)]
 
 mod counter;
+mod landmark;
 pub mod segment;
 mod snapshot;
 
 pub use counter::{Counter, Unit};
-pub use snapshot::{SegmentError, Snapshot};
+pub use landmark::Landmark;
+pub use snapshot::{SegmentError, Snapshot, Trims};

@@ -1,33 +1,39 @@
-//! The segment: a 4096-byte file of little-endian words through which a process shows its counters.
+//! The segment: little-endian words in which a process shows its counters, and where its heap lies.
 //!
 //! ```text
 //!  word  byte
 //!     0     0   magic, the bytes "MALLOWSG"
 //!     1     8   version (low 32 bits), number of counters (high 32 bits)
-//!     2    16   id of the process that has claimed the segment, 0 while nobody has
-//!     3    24   reserved, 0
+//!     2    16   id of the process that has claimed a segment that a tool made, 0 while nobody has
+//!     3    24   number of landmarks, 0 while there is no heap
+//!     4    32   trims: asked for, taken up, done, and the bytes that the last one returned
 //!     8    64   counters, in the order of `Counter::ALL`
-//!   512  4096   end
+//!    40   320   landmarks, in the order of `Landmark::ALL`
+//!   104   832   bytes in a block of each size class, 16 bits each
+//!   120   960   freed large blocks that are kept: address and bytes of each, 0 for an empty place
+//!   376  3008   not used, 0
+//!   384  3072   end
 //! ```
 //!
-//! A tool makes a [`blank`] segment and passes its path to a process. The first library that finds
-//! [`PID_WORD`] zero claims the segment by writing its process id there, and from then on stores its counters.
+//! Each process on mallow has one in memory of its own, in a page that is dirty anyway. A tool that wants to read it after
+//! the process has ended makes a [`blank`] one in a file and passes its path. The first library that finds [`PID_WORD`] zero claims that by
+//! writing its process id there, and from then on stores in it what it stored in its own.
 //! Children of that process inherit the path but find the segment taken. A process that replaces its program
 //! keeps its id: the new program's library finds its own process id there and starts again from zero.
 //!
 //! Called by `heap` (the word indices) and by the tools (all of it). The version changes when a word changes
-//! its meaning; appending a counter only raises the number of counters.
+//! its meaning; appending a counter or a landmark only raises their number. Field by field: `docs/segment-format.md`.
 
-use crate::Counter;
+use crate::{Counter, Landmark};
 
-/// Bytes. One page, so that mapping it costs one page and no arithmetic.
-pub const SEGMENT_BYTES: usize = 4096;
+/// Bytes. Less than a page, so that there is room behind it in the page that it shares.
+pub const SEGMENT_BYTES: usize = 3072;
 
 /// Words in a segment.
 pub const WORDS: usize = SEGMENT_BYTES / WORD_BYTES;
 
 /// The version that this crate reads and writes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The value of word [`MAGIC_AT`].
 pub const MAGIC: u64 = u64::from_le_bytes(*b"MALLOWSG");
@@ -44,19 +50,57 @@ pub const VERSION_AT: usize = 1;
 /// Index of the word that names the process which has claimed the segment.
 pub const PID_WORD: usize = 2;
 
+/// Index of the word that says how many landmarks there are.
+pub const LANDMARK_COUNT_AT: usize = 3;
+
+/// Index of the word that a tool raises by one to ask for a trim.
+pub const TRIM_ASKED_AT: usize = 4;
+
+/// Index of the word into which the library copies that number when it begins with the trim.
+pub const TRIM_TAKEN_AT: usize = 5;
+
+/// Index of the word into which it copies the number when the trim is done.
+pub const TRIM_DONE_AT: usize = 6;
+
+/// Index of the word with the bytes that the last trim returned.
+pub const TRIM_BYTES_AT: usize = 7;
+
 /// Index of the first counter's word.
 pub const COUNTERS_AT: usize = 8;
 
 /// The most counters that fit.
-pub const MAX_COUNTERS: usize = WORDS - COUNTERS_AT;
+pub const MAX_COUNTERS: usize = LANDMARKS_AT - COUNTERS_AT;
+
+/// Index of the first landmark's word.
+pub const LANDMARKS_AT: usize = 40;
+
+/// The most landmarks that fit.
+pub const MAX_LANDMARKS: usize = CLASSES_AT - LANDMARKS_AT;
+
+/// Index of the first word with sizes of blocks.
+pub const CLASSES_AT: usize = 104;
+
+/// Sizes of blocks in one word, 16 bits each, the first one lowest.
+pub const CLASSES_PER_WORD: usize = 4;
+
+/// The most size classes that fit.
+pub const MAX_CLASSES: usize = (KEPT_AT - CLASSES_AT) * CLASSES_PER_WORD;
+
+/// Index of the first word about large blocks that are kept: two for each place.
+pub const KEPT_AT: usize = 120;
+
+/// Places for large blocks that are kept.
+pub const KEPT_PLACES: usize = 128;
 
 /// Bytes in a word.
 const WORD_BYTES: usize = size_of::<u64>();
 
 const _: () = {
     assert!(SEGMENT_BYTES.is_multiple_of(WORD_BYTES));
-    assert!(MAGIC_AT < VERSION_AT && VERSION_AT < PID_WORD && PID_WORD < COUNTERS_AT);
-    assert!(Counter::COUNT <= MAX_COUNTERS);
+    assert!(MAGIC_AT < VERSION_AT && VERSION_AT < PID_WORD && PID_WORD < LANDMARK_COUNT_AT);
+    assert!(LANDMARK_COUNT_AT < TRIM_ASKED_AT && TRIM_BYTES_AT < COUNTERS_AT);
+    assert!(Counter::COUNT <= MAX_COUNTERS && Landmark::COUNT <= MAX_LANDMARKS);
+    assert!(KEPT_AT + 2 * KEPT_PLACES <= WORDS);
 };
 
 /// Returns a segment that nobody has claimed, with every counter at zero.

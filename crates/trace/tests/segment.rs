@@ -3,8 +3,11 @@
 
 #![expect(clippy::tests_outside_test_module, reason = "a file in tests/ is a test module")]
 
-use mallow_trace::segment::{self, MAGIC_AT, MAX_COUNTERS, PID_WORD, SEGMENT_BYTES, VERSION_AT};
-use mallow_trace::{Counter, SegmentError, Snapshot};
+use mallow_trace::segment::{
+    self, CLASSES_AT, KEPT_AT, LANDMARK_COUNT_AT, MAGIC_AT, MAX_COUNTERS, PID_WORD, SEGMENT_BYTES,
+    TRIM_ASKED_AT, TRIM_BYTES_AT, TRIM_DONE_AT, TRIM_TAKEN_AT, VERSION_AT, WORDS,
+};
+use mallow_trace::{Counter, Landmark, SegmentError, Snapshot, Trims};
 use proptest::array::uniform12;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -19,10 +22,10 @@ fn a_blank_segment_is_unclaimed_and_zero() {
 }
 
 #[test]
-fn begins_with_readable_magic_and_version_one() {
+fn begins_with_readable_magic_and_version_two() {
     let blank = segment::blank();
     assert_eq!(&blank[..8], b"MALLOWSG");
-    assert_eq!(&blank[8..16], &[1, 0, 0, 0, 12, 0, 0, 0]);
+    assert_eq!(&blank[8..16], &[2, 0, 0, 0, 12, 0, 0, 0]);
     assert!(blank[16..].iter().all(|&byte| byte == 0));
 }
 
@@ -40,7 +43,7 @@ fn counters_have_distinct_names_and_words() {
 #[test]
 fn a_segment_of_an_older_library_lacks_the_newer_counters() {
     let mut bytes = segment::blank();
-    segment::put(&mut bytes, VERSION_AT, 2 << 32 | 1);
+    segment::put(&mut bytes, VERSION_AT, 2 << 32 | 2);
     segment::put(&mut bytes, Counter::Frees.word(), 7);
     let snapshot = Snapshot::decode(&bytes).unwrap();
     assert_eq!(snapshot.get(Counter::Frees), Some(7));
@@ -58,9 +61,57 @@ fn an_error_names_the_byte_and_the_value() {
         sentence(MAGIC_AT, 0x2a),
         "no segment: magic 0x000000000000002a at byte 0, expected 0x4753574f4c4c414d"
     );
-    assert_eq!(sentence(VERSION_AT, 9), "segment version 9 at byte 8, expected 1");
-    assert_eq!(sentence(VERSION_AT, 505 << 32 | 1), "505 counters at byte 12, at most 504 fit");
+    assert_eq!(sentence(VERSION_AT, 9), "segment version 9 at byte 8, expected 2");
+    assert_eq!(sentence(VERSION_AT, 33 << 32 | 2), "33 counters at byte 12, at most 32 fit");
     assert_eq!(sentence(PID_WORD, 1 << 32), "4294967296 at byte 16 is no process id");
+    assert_eq!(sentence(LANDMARK_COUNT_AT, 3), "3 landmarks at byte 24, expected 0 or 36 to 64");
+    assert_eq!(sentence(LANDMARK_COUNT_AT, 36), "segment: 0 at byte 320, expected 4096 to 140737488355328");
+}
+
+/// A segment of a process that has a heap: every landmark at its least, and classes of 16, 32, ... bytes.
+fn with_landmarks() -> [u8; SEGMENT_BYTES] {
+    let mut bytes = segment::blank();
+    segment::put(&mut bytes, LANDMARK_COUNT_AT, Landmark::COUNT as u64);
+    for landmark in Landmark::ALL {
+        segment::put(&mut bytes, landmark.word(), landmark.range().0);
+    }
+    segment::put(&mut bytes, Landmark::Classes.word(), 6);
+    segment::put(&mut bytes, CLASSES_AT, 0x0040_0030_0020_0010);
+    segment::put(&mut bytes, CLASSES_AT + 1, 0x0060_0050);
+    bytes
+}
+
+#[test]
+fn landmarks_classes_and_kept_blocks_are_read() {
+    let mut bytes = with_landmarks();
+    segment::put(&mut bytes, KEPT_AT + 2, 0x7000_0000);
+    segment::put(&mut bytes, KEPT_AT + 3, 4096);
+    segment::put(&mut bytes, KEPT_AT + 4, u64::MAX);
+    segment::put(&mut bytes, KEPT_AT + 5, 4096);
+    let snapshot = Snapshot::decode(&bytes).unwrap();
+    assert_eq!(snapshot.landmarks().unwrap()[Landmark::Classes as usize], 6);
+    assert_eq!(snapshot.class_bytes(), [16, 32, 48, 64, 80, 96]);
+    let kept: Vec<_> = snapshot.kept_blocks().collect();
+    assert_eq!(kept, [(0x7000_0000, 4096)], "what has no end is left out");
+}
+
+#[test]
+fn classes_that_do_not_grow_are_refused_with_their_place() {
+    let mut bytes = with_landmarks();
+    segment::put(&mut bytes, CLASSES_AT + 1, 0x0050_0050);
+    let error = Snapshot::decode(&bytes).unwrap_err();
+    assert_eq!(error, SegmentError::Class { class: 5, found: 80 });
+    assert_eq!(error.offset(), 842);
+}
+
+#[test]
+fn the_trims_that_were_asked_for_can_be_followed() {
+    let mut bytes = segment::blank();
+    for (word, value) in [(TRIM_ASKED_AT, 4), (TRIM_TAKEN_AT, 3), (TRIM_DONE_AT, 2), (TRIM_BYTES_AT, 1)] {
+        segment::put(&mut bytes, word, value);
+    }
+    let expected = Trims { asked: 4, taken: 3, done: 2, bytes: 1 };
+    assert_eq!(Snapshot::decode(&bytes).unwrap().trims(), expected);
 }
 
 proptest! {
@@ -104,16 +155,41 @@ proptest! {
         match Snapshot::decode(&bytes) {
             Ok(snapshot) => {
                 prop_assert!(keep_magic);
+                prop_assert!(snapshot.kept_blocks().count() <= segment::KEPT_PLACES);
                 prop_assert_eq!(snapshot.claimed_by().map_or(0, u64::from), pid);
             }
-            Err(error) => prop_assert!(!error.to_string().is_empty()),
+            Err(error) => {
+                prop_assert!(!error.to_string().is_empty());
+                prop_assert!(error.offset() < SEGMENT_BYTES);
+            }
         }
+    }
+
+    /// One wrong word in an otherwise good segment: read, or refused with the place of that word or of one that leans on it.
+    #[test]
+    fn survives_one_damaged_word(at in 0..WORDS, value in prop_oneof![any::<u64>(), 0..100_u64]) {
+        let mut bytes = with_landmarks();
+        segment::put(&mut bytes, at, value);
+        match Snapshot::decode(&bytes) {
+            Ok(snapshot) => prop_assert!(snapshot.class_bytes().is_sorted()),
+            Err(error) => prop_assert!(error.offset() < SEGMENT_BYTES, "{error}"),
+        }
+    }
+
+    #[test]
+    fn every_landmark_outside_its_range_is_refused(which in 0..Landmark::COUNT, beyond: u64) {
+        let landmark = Landmark::ALL[which];
+        let (_, most) = landmark.range();
+        let mut bytes = with_landmarks();
+        let found = most.saturating_add(beyond).max(most + 1);
+        segment::put(&mut bytes, landmark.word(), found);
+        prop_assert_eq!(Snapshot::decode(&bytes), Err(SegmentError::Landmark { landmark, found }));
     }
 
     #[test]
     fn accepts_as_many_counters_as_fit(n in 0..2 * MAX_COUNTERS as u64) {
         let mut bytes = segment::blank();
-        segment::put(&mut bytes, VERSION_AT, n << 32 | 1);
+        segment::put(&mut bytes, VERSION_AT, n << 32 | 2);
         prop_assert_eq!(Snapshot::decode(&bytes).is_ok(), n <= MAX_COUNTERS as u64);
     }
 }
