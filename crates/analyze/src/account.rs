@@ -15,6 +15,7 @@ use mallow_units::page::PAGE_BYTES;
 
 use crate::glibc::Heap;
 use crate::ledger::Ledger;
+use crate::mallow::View;
 use crate::owner::{self, Owner};
 use crate::padding::Padding;
 use crate::read::cgroup::group::Group;
@@ -50,6 +51,8 @@ pub struct Account {
     pub statm: [Option<u64>; 2],
     /// What was seen of its heaps, or why nothing was.
     pub heaps: Result<Vec<Heap>, String>,
+    /// What was seen of its heap if it is on mallow, or why nothing was.
+    pub mallow: Option<Result<View, String>>,
     /// What was seen of its huge pages.
     pub padding: Option<Padding>,
     /// What was resident while it was watched.
@@ -103,16 +106,21 @@ impl Account {
             let pages = statm::parse(&recording.get(name)?).ok()?.resident;
             pages.checked_mul(PAGE_BYTES as u64)
         };
+        let shares = match &recording.mallow {
+            Some(Ok(view)) => &view.shares[..],
+            _ => &[],
+        };
         let mut account = Self {
             pid: recording.pid,
             unix_ms: recording.unix_ms,
             owners: owner::owners(&mappings, &program),
-            ledger: Ledger::of(&mappings, &program, &status, resident),
+            ledger: Ledger::with_heap(&mappings, &program, &status, resident, shares),
             program,
             status,
             mappings,
             statm: [resident_of("statm.before"), resident_of("statm.after")],
             heaps: recording.heaps.clone(),
+            mallow: recording.mallow.clone(),
             padding: recording.padding,
             slope: Slope::of(&recording.samples),
             samples: recording.samples.clone(),

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::account::{Account, KERNEL_STACK_BYTES};
 use crate::escape;
 use crate::ledger::{self, Ledger};
+use crate::mallow::View;
 use crate::read::cgroup::group::{Group, Part};
 use crate::read::cgroup::place::Folder;
 use crate::read::smaps::Amount;
@@ -33,6 +34,8 @@ pub struct Why<'a> {
     statm_bytes: [Option<u64>; 2],
     heaps: Vec<Heap>,
     heaps_missing: Option<&'a str>,
+    mallow: Option<&'a View>,
+    mallow_missing: Option<&'a str>,
     cgroup: Option<Cgroup>,
     cgroup_missing: Option<&'a str>,
     slope: Option<Slope>,
@@ -104,6 +107,12 @@ impl<'a> Why<'a> {
             statm_bytes: account.statm,
             heaps: account.heaps.as_deref().unwrap_or_default().iter().map(Heap::of).collect(),
             heaps_missing: account.heaps.as_ref().err().map(|reason| &reason[..]),
+            mallow: account.mallow.as_ref().and_then(|view| view.as_ref().ok()),
+            mallow_missing: account
+                .mallow
+                .as_ref()
+                .and_then(|view| view.as_ref().err())
+                .map(|reason| &reason[..]),
             cgroup: group.ok().map(Cgroup::of),
             cgroup_missing: group.err(),
             slope: account.slope,

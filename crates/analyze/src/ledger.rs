@@ -11,6 +11,7 @@
 
 use alloc::collections::BTreeMap;
 
+use crate::mallow::{self, Share};
 use crate::owner::{self, Owner, Part};
 use crate::read::smaps::{Amount, Amounts, Mapping};
 use crate::read::status::Status;
@@ -33,6 +34,8 @@ pub struct Line {
 /// What memory is for. The order is that of the ledger.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Kind {
+    /// A part of the heap of a process on mallow.
+    Mallow(mallow::Part),
     /// See [`Owner::Heap`].
     Heap,
     /// See [`Owner::Arena`].
@@ -67,6 +70,7 @@ impl Kind {
     /// The name of the line.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Mallow(part) => part.name(),
             Self::Heap => "heap (brk)",
             Self::Arenas => "arenas of glibc",
             Self::Anonymous => "anonymous memory",
@@ -131,13 +135,35 @@ pub struct Beside {
 impl Ledger {
     /// The ledger of a process: its mappings, the path of its program, its status, and its RSS by the kernel's own sum.
     pub fn of(mappings: &[Mapping], program: &[u8], status: &Status, resident: u64) -> Self {
+        Self::with_heap(mappings, program, status, resident, &[])
+    }
+
+    /// The same for a process on mallow, with `shares` of its heap in these mappings. A mapping counts, and with it its amounts, in
+    /// the line that has most of it.
+    pub fn with_heap(
+        mappings: &[Mapping],
+        program: &[u8],
+        status: &Status,
+        resident: u64,
+        shares: &[Share],
+    ) -> Self {
         let mut lines: BTreeMap<Kind, Line> = BTreeMap::new();
-        for (mapping, owner) in mappings.iter().zip(owner::owners(mappings, program)) {
+        let mut shared: Vec<Vec<Share>> = vec![Vec::new(); mappings.len()];
+        for share in shares {
+            if let Some(of_mapping) = shared.get_mut(share.mapping) {
+                of_mapping.push(*share);
+            }
+        }
+        for ((mapping, owner), shares) in mappings.iter().zip(owner::owners(mappings, program)).zip(shared) {
             let Some(kind) = Kind::of(&owner) else { continue };
-            let line = lines.entry(kind).or_insert_with(|| Line::empty(kind));
+            let amounts = split(kind, mapping.resident_bytes(), &shares);
+            let most = amounts.iter().max_by_key(|(_, bytes)| *bytes).map_or(kind, |(kind, _)| *kind);
+            for (kind, bytes) in amounts {
+                lines.entry(kind).or_insert_with(|| Line::empty(kind)).resident += bytes;
+            }
+            let line = lines.entry(most).or_insert_with(|| Line::empty(most));
             line.mappings += 1;
             line.address_space += mapping.bytes();
-            line.resident += mapping.resident_bytes();
             line.amounts.add(&mapping.amounts);
         }
         let Status { page_tables, swapped, huge_tlb, .. } = *status;
@@ -158,6 +184,24 @@ impl Ledger {
         self.lines.iter().for_each(|line| sum.add(&line.amounts));
         sum.get(amount)
     }
+}
+
+/// Divides the `resident` bytes of a mapping among `shares` and, for the rest, `kind`. Where the shares have more, pages that were only read
+/// are among them, or some that have gone since: that is taken off the largest.
+fn split(kind: Kind, resident: u64, shares: &[Share]) -> Vec<(Kind, u64)> {
+    let mut amounts: Vec<_> = shares.iter().map(|share| (Kind::Mallow(share.part), share.resident)).collect();
+    let sum: u64 = amounts.iter().map(|(_, bytes)| bytes).sum();
+    let mut excess = sum.saturating_sub(resident);
+    amounts.sort_by_key(|(_, bytes)| core::cmp::Reverse(*bytes));
+    for (_, bytes) in &mut amounts {
+        let taken = excess.min(*bytes);
+        *bytes -= taken;
+        excess -= taken;
+    }
+    if resident > sum || amounts.is_empty() {
+        amounts.push((kind, resident.saturating_sub(sum)));
+    }
+    amounts
 }
 
 impl Line {

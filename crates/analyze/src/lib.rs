@@ -19,6 +19,7 @@ pub mod html;
 pub mod json;
 pub mod ledger;
 pub mod limits;
+pub mod mallow;
 pub mod map;
 pub mod memory;
 pub mod owner;

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::escape;
 use crate::glibc::Heap;
+use crate::mallow::View;
 use crate::padding::Padding;
 use crate::slope::Sample;
 
@@ -42,6 +43,9 @@ pub struct Recording {
     missing: BTreeMap<String, String>,
     /// What was seen of the heaps of glibc, or why nothing was looked at.
     pub heaps: Result<Vec<Heap>, String>,
+    /// What was seen of the heap of a process on mallow, or why nothing was; `None` if it is on another allocator.
+    #[serde(default)]
+    pub mallow: Option<Result<View, String>>,
     /// What was seen of huge pages; `None` if there are none.
     pub padding: Option<Padding>,
     /// What was resident while it was watched.
@@ -98,6 +102,7 @@ impl Recording {
             files: BTreeMap::new(),
             missing: BTreeMap::new(),
             heaps: Err("it was not looked at".to_owned()),
+            mallow: None,
             padding: None,
             samples: Vec::new(),
         }

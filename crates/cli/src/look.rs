@@ -17,7 +17,7 @@ use mallow_analyze::owner;
 use mallow_analyze::read::cgroup::group::Group;
 use mallow_analyze::read::{smaps, statm};
 use mallow_analyze::recording::Recording;
-use mallow_analyze::{glibc, padding};
+use mallow_analyze::{glibc, mallow, padding};
 
 use crate::failure::Failure;
 use crate::memory::ProcessMemory;
@@ -115,11 +115,17 @@ fn look_inside(process: &Process, smaps: &[u8], depth: Depth, recording: &mut Re
     let mut memory = match ProcessMemory::open(process) {
         Ok(memory) => memory,
         Err(unreadable) => {
-            recording.heaps = Err(format!("its memory may not be looked into: {unreadable}"));
+            let reason = format!("its memory may not be looked into: {unreadable}");
+            if smaps::parse(smaps).is_ok_and(|mappings| mallow::is_loaded(&mappings)) {
+                recording.mallow = Some(Err(reason.clone()));
+            }
+            recording.heaps = Err(reason);
             return;
         }
     };
     let Ok(mappings) = smaps::parse(smaps) else { return };
+    // Before anything else is read, which could bring a page into memory.
+    recording.mallow = mallow::view(&memory, &mappings);
     let owners = owner::owners(&mappings, &recording.get("exe").unwrap_or_default());
     let budget = match depth {
         Depth::Quick => glibc::BUDGET_BYTES,

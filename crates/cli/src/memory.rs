@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
+use mallow_analyze::mallow::Reader;
 use mallow_analyze::memory::{Memory, PAGE_BYTES};
 
 use crate::process::{Process, Unreadable};
@@ -55,6 +56,16 @@ impl ProcessMemory {
             done += count as u64;
         }
         Some(())
+    }
+}
+
+impl Reader for ProcessMemory {
+    fn read(&self, address: u64, into: &mut [u8]) -> bool {
+        self.memory.read_exact_at(into, address).is_ok()
+    }
+
+    fn page_map(&self, offset: u64, into: &mut [u8]) -> bool {
+        self.page_map.read_exact_at(into, offset).is_ok()
     }
 }
 

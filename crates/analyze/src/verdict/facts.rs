@@ -6,6 +6,7 @@ use crate::account::Account;
 use crate::escape;
 use crate::glibc::{Heap, Seen};
 use crate::ledger::{Kind, Ledger, Line};
+use crate::mallow::View;
 use crate::owner::Owner;
 use crate::padding::Padding;
 use crate::read::cgroup::group::Group;
@@ -24,6 +25,8 @@ pub struct Facts<'a> {
     pub slope: Option<Slope>,
     /// The heaps of glibc, if they could be looked into.
     pub glibc: Option<Glibc>,
+    /// Its heap, if it is on mallow and could be looked into.
+    pub mallow: Option<&'a View>,
     /// What was seen of its huge pages.
     pub padding: Option<Padding>,
     /// How many threads it has.
@@ -128,10 +131,11 @@ impl<'a> Facts<'a> {
             ledger: &account.ledger,
             slope: account.slope,
             glibc: account.heaps.as_ref().ok().map(|heaps| Glibc::of(heaps)),
+            mallow: account.mallow.as_ref().and_then(|view| view.as_ref().ok()),
             padding: account.padding,
             threads: account.status.threads,
             headroom: headroom(account),
-            runtime: runtime(account),
+            runtime: runtime(account).filter(|_| !matches!(account.mallow, Some(Ok(_)))),
         }
     }
 

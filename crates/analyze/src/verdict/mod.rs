@@ -8,6 +8,7 @@
 mod facts;
 mod layout;
 mod malloc;
+mod mallow;
 mod trend;
 
 use serde::Serialize;
@@ -111,11 +112,13 @@ fn by_name<S: serde::Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S:
 
 type Rule = fn(&Facts<'_>) -> Option<Finding>;
 
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 12] = [
     trend::near_limit,
     trend::growing,
     malloc::empty_heap,
     malloc::many_arenas,
+    mallow::high_water,
+    mallow::fragmentation,
     layout::huge_page_padding,
     layout::page_tables,
     layout::thread_stacks,
