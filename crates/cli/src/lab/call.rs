@@ -13,6 +13,8 @@ pub(crate) struct Call {
     pub(crate) shown: String,
     /// As it is sent.
     pub(crate) words: String,
+    /// Whether its result is shown.
+    pub(crate) has_result: bool,
 }
 
 /// A piece of the subject's memory, with the name it has in the calls that are shown.
@@ -28,7 +30,12 @@ pub(crate) struct Slots(pub(crate) u64, pub(crate) u64, pub(crate) u64);
 
 impl Call {
     fn new(shown: impl Into<String>, words: impl Into<String>) -> Self {
-        Self { shown: shown.into(), words: words.into() }
+        Self { shown: shown.into(), words: words.into(), has_result: false }
+    }
+
+    /// The same call, with its result shown.
+    fn with_result(self) -> Self {
+        Self { has_result: true, ..self }
     }
 
     pub(crate) fn malloc(name: &str, bytes: u64) -> Self {
@@ -54,6 +61,7 @@ impl Call {
 
     pub(crate) fn usable_size(place: Place) -> Self {
         Self::new(format!("malloc_usable_size({})", place.name), format!("usable {}", place.address))
+            .with_result()
     }
 
     pub(crate) fn mmap_threshold(bytes: u64) -> Self {
@@ -67,7 +75,7 @@ impl Call {
 
     /// `mallinfo2().fordblks`: what the allocator holds free.
     pub(crate) fn free_bytes() -> Self {
-        Self::new("mallinfo2().fordblks", "info 8")
+        Self::new("mallinfo2().fordblks", "info 8").with_result()
     }
 
     pub(crate) fn mtrace() -> Self {
@@ -152,6 +160,139 @@ impl Call {
         Self::new(shown, format!("mmap {bytes} {}", wrapped(flags)))
     }
 
+    pub(crate) fn mincore(place: Place, bytes: u64, page_bytes: u64) -> Self {
+        let Place { name, address } = place;
+        let shown = format!("pages resident in mincore({name}, {})", amount(bytes));
+        Self::new(shown, format!("mincore {address} {bytes} {page_bytes}")).with_result()
+    }
+
+    pub(crate) fn mlock(place: Place, bytes: u64) -> Self {
+        Self::new(
+            format!("mlock({}, {})", place.name, amount(bytes)),
+            format!("mlock {} {bytes}", place.address),
+        )
+    }
+
+    pub(crate) fn munlock(place: Place, bytes: u64) -> Self {
+        let Place { name, address } = place;
+        Self::new(format!("munlock({name}, {})", amount(bytes)), format!("munlock {address} {bytes}"))
+    }
+
+    /// `MADV_HUGEPAGE` or `MADV_NOHUGEPAGE`.
+    pub(crate) fn advise_huge(place: Place, bytes: u64, are_wanted: bool) -> Self {
+        let Place { name, address } = place;
+        let (advice, word) = if are_wanted {
+            (libc::MADV_HUGEPAGE, "MADV_HUGEPAGE")
+        } else {
+            (libc::MADV_NOHUGEPAGE, "MADV_NOHUGEPAGE")
+        };
+        let shown = format!("madvise({name}, {}, {word})", amount(bytes));
+        Self::new(shown, format!("madvise {address} {bytes} {advice}"))
+    }
+
+    /// `MADV_DONTNEED`.
+    pub(crate) fn drop_pages(place: Place, bytes: u64) -> Self {
+        let Place { name, address } = place;
+        let shown = format!("madvise({name}, {}, MADV_DONTNEED)", amount(bytes));
+        Self::new(shown, format!("madvise {address} {bytes} {}", libc::MADV_DONTNEED))
+    }
+
+    /// Memory from the pool of huge pages.
+    pub(crate) fn mmap_huge(name: &str, bytes: u64) -> Self {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_HUGETLB;
+        let shown = format!(
+            "{name} = mmap(NULL, {}, ..., MAP_PRIVATE|MAP_ANONYMOUS|MAP_HUGETLB, -1, 0)",
+            amount(bytes)
+        );
+        Self::new(shown, format!("mmap {bytes} {flags}"))
+    }
+
+    /// Not shown: lets the process have transparent huge pages.
+    pub(crate) fn allow_huge_pages() -> Self {
+        Self::new("prctl(PR_SET_THP_DISABLE, 0)", "huge_pages 1")
+    }
+
+    /// Touches memory from here down, frame below frame.
+    pub(crate) fn recurse(bytes: u64) -> Self {
+        Self::new(format!("recurse until {} of stack are in use", amount(bytes)), format!("recurse {bytes}"))
+    }
+
+    /// Writes a byte below the stack pointer, which stays where it is.
+    pub(crate) fn write_below(bytes: u64) -> Self {
+        let shown = format!("write one byte, {} below the stack pointer", amount(bytes));
+        Self::new(shown, format!("below {bytes}"))
+    }
+
+    pub(crate) fn alloca(count: u64, bytes: u64) -> Self {
+        let shown = format!("for (i = 0; i < {count}; i++) {{ p = alloca({}); p[0] = 1; }}", amount(bytes));
+        Self::new(shown, format!("alloca {count} {bytes}"))
+    }
+
+    pub(crate) fn vla(count: u64, bytes: u64) -> Self {
+        let shown =
+            format!("for (i = 0; i < {count}; i++) {{ char p[n]; p[0] = 1; }}  // n = {}", amount(bytes));
+        Self::new(shown, format!("vla {count} {bytes}"))
+    }
+
+    /// Starts threads that allocate a block each and wait; 0 bytes of stack are the default, 0 of block none.
+    pub(crate) fn threads(count: u64, stack_bytes: u64, block_bytes: u64) -> Self {
+        let stack =
+            if stack_bytes == 0 { String::new() } else { format!(" with stacks of {}", amount(stack_bytes)) };
+        let block =
+            if block_bytes == 0 { String::new() } else { format!(": malloc({})", amount(block_bytes)) };
+        Self::new(
+            format!("{count} threads{stack}{block}"),
+            format!("threads {count} {stack_bytes} {block_bytes}"),
+        )
+    }
+
+    pub(crate) fn join() -> Self {
+        Self::new("the threads free and end", "join")
+    }
+
+    pub(crate) fn dlopen(name: &str, is_kept: bool) -> Self {
+        let (flags, words) = if is_kept {
+            (libc::RTLD_NOW | libc::RTLD_NODELETE, "RTLD_NOW|RTLD_NODELETE")
+        } else {
+            (libc::RTLD_NOW, "RTLD_NOW")
+        };
+        Self::new(format!("h = dlopen(\"{name}\", {words})"), format!("dlopen {name} {flags}"))
+    }
+
+    pub(crate) fn dlclose(handle: u64) -> Self {
+        Self::new("dlclose(h)", format!("dlclose {handle}"))
+    }
+
+    /// From here on it is the child that is called, until it exits.
+    pub(crate) fn fork() -> Self {
+        Self::new("fork()", "fork")
+    }
+
+    pub(crate) fn exit() -> Self {
+        Self::new("exit(0)", "exit 0")
+    }
+
+    /// The soft limit.
+    pub(crate) fn getrlimit(limit: Limit) -> Self {
+        let (number, name) = limit.number_and_name();
+        Self::new(format!("getrlimit({name})"), format!("getrlimit {number}")).with_result()
+    }
+
+    pub(crate) fn setrlimit(limit: Limit, bytes: u64) -> Self {
+        let (number, name) = limit.number_and_name();
+        Self::new(format!("setrlimit({name}, {})", amount(bytes)), format!("setrlimit {number} {bytes}"))
+    }
+
+    /// Gives up the rights of root.
+    pub(crate) fn setuid(user: u32) -> Self {
+        Self::new(format!("setuid({user})"), format!("setuid {user}"))
+    }
+
+    /// On how many processors the process may run.
+    pub(crate) fn cpus() -> Self {
+        Self::new("sysconf(_SC_NPROCESSORS_ONLN)", "cpus")
+    }
+
     /// Not shown: the release of the C library.
     pub(crate) fn glibc() -> Self {
         Self::new("gnu_get_libc_version()", "glibc")
@@ -162,6 +303,24 @@ impl Call {
             format!("munmap({}, {})", place.name, amount(bytes)),
             format!("munmap {} {bytes}", place.address),
         )
+    }
+}
+
+/// A limit of a process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Limit {
+    Data,
+    Stack,
+    MemLock,
+}
+
+impl Limit {
+    const fn number_and_name(self) -> (u32, &'static str) {
+        match self {
+            Self::Data => (libc::RLIMIT_DATA, "RLIMIT_DATA"),
+            Self::Stack => (libc::RLIMIT_STACK, "RLIMIT_STACK"),
+            Self::MemLock => (libc::RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK"),
+        }
     }
 }
 

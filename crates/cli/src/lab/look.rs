@@ -177,6 +177,13 @@ impl Look {
         self.mapping_of(place).is_some_and(|mapping| mapping.name == b"[heap]")
     }
 
+    /// Whether a file is mapped whose name contains this.
+    pub(crate) fn has_file(&self, part: &str) -> bool {
+        let file =
+            |mapping: &Mapping| mapping.name.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
+        self.mappings.iter().any(|mapping| String::from_utf8_lossy(&file(mapping)).contains(part))
+    }
+
     /// What is mapped here and was not, or was and is not any more.
     pub(crate) fn changes_since(&self, earlier: &Self) -> Vec<Change> {
         let line = |is_new| {

@@ -16,12 +16,13 @@
 pub(crate) mod call;
 pub(crate) mod experiments;
 pub(crate) mod look;
+pub(crate) mod machine;
 pub(crate) mod page;
+pub(crate) mod scratch;
 pub(crate) mod story;
 pub(crate) mod subject;
 
 use core::fmt;
-use std::fs;
 use std::path::PathBuf;
 
 use mallow_units::Bytes;
@@ -29,8 +30,8 @@ use mallow_units::Bytes;
 use crate::carried::{LIBRARY, SUBJECT};
 use call::Call;
 use look::{Column, Look};
-use story::{Finding, Looked, Remark, Step, Story};
-use subject::{Subject, Surroundings};
+use story::{Finding, Grid, Looked, Remark, Step, Story};
+use subject::{Done, Subject, Surroundings};
 
 pub(crate) const KIB: u64 = 1 << 10;
 pub(crate) const MIB: u64 = 1 << 20;
@@ -101,12 +102,16 @@ impl Lab {
 
     /// Starts a process that waits for calls, in other surroundings than usual.
     pub(crate) fn start_in(&mut self, surroundings: Surroundings) -> Result<Subject, Obstacle> {
-        let surroundings =
-            if self.is_on_mallow() { surroundings.preloading(&self.library) } else { surroundings };
+        let surroundings = self.surroundings(surroundings);
         let mut subject = Subject::start(&self.subject, &surroundings)?;
         // The answer also says that the loader is done.
         self.glibc = Some(subject.ask(&Call::glibc())?);
         Ok(subject)
+    }
+
+    /// The surroundings of a process that is to run on the allocator of this experiment.
+    pub(crate) fn surroundings(&self, surroundings: Surroundings) -> Surroundings {
+        if self.is_on_mallow() { surroundings.preloading_first(&self.library) } else { surroundings }
     }
 
     /// Says which numbers are shown.
@@ -128,8 +133,12 @@ impl Lab {
 
     /// Looks at a child of a process, or at the process itself; `who` is shown in front of the calls.
     pub(crate) fn look_at(&mut self, subject: &mut Subject, pid: u32, who: &str) -> Result<Look, Obstacle> {
+        self.look_after(core::mem::take(&mut subject.done), pid, who)
+    }
+
+    /// Looks at any process.
+    pub(crate) fn look_after(&mut self, done: Vec<Done>, pid: u32, who: &str) -> Result<Look, Obstacle> {
         let look = Look::at(pid)?;
-        let done = core::mem::take(&mut subject.done);
         let before = self.last.take().filter(|(other, _)| *other == pid).map(|(_, look)| look);
         let changes = before.as_ref().map(|before| look.changes_since(before)).unwrap_or_default();
         let looked = Looked { who: who.to_owned(), done, now: look.clone(), before, changes };
@@ -151,6 +160,12 @@ impl Lab {
     /// Sets what the articles say beside what is so here.
     pub(crate) fn remark(&mut self, articles: &str, here: impl Into<String>) {
         self.story.remarks.push(Remark { articles: articles.to_owned(), here: here.into() });
+    }
+
+    /// Shows numbers that are not a process's own.
+    pub(crate) fn table(&mut self, titles: &[&str], rows: Vec<Vec<String>>) {
+        let titles = titles.iter().map(|title| (*title).to_owned()).collect();
+        self.story.tables.push(Grid { titles, rows });
     }
 
     /// Says what else is worth knowing about this run.
@@ -199,17 +214,4 @@ pub(crate) fn size(bytes: u64) -> String {
 /// Bytes in a page.
 pub(crate) fn page_bytes() -> u64 {
     rustix::param::page_size() as u64
-}
-
-/// A number from a file that the kernel shows.
-pub(crate) fn number_in(path: &str) -> Result<u64, Obstacle> {
-    let text = text_of(path)?;
-    text.parse().map_err(|_| Obstacle::new(format!("{path} holds no number: {text:?}")))
-}
-
-/// A short file that the kernel shows, without the end of its line.
-pub(crate) fn text_of(path: &str) -> Result<String, Obstacle> {
-    let text =
-        fs::read_to_string(path).map_err(|error| Obstacle::new(format!("cannot read {path}: {error}")))?;
-    Ok(text.trim_end().to_owned())
 }

@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 use unicode_width::UnicodeWidthStr;
 
 use super::look::{Change, Column, Look};
-use super::story::{Looked, Step, Verdict};
+use super::story::{Grid, Looked, Step, Verdict};
 use super::subject::Done;
-use super::{Allocator, Experiment, Lab, experiments, page_bytes, size, text_of};
+use super::{Allocator, Experiment, Lab, experiments, machine, page_bytes, size};
 use crate::style::{Style, Tone};
 use crate::table::{Align, Cell, Table};
 
@@ -51,6 +51,10 @@ impl Page<'_> {
             text += &self.table(style);
         }
         text += &self.changes(style);
+        for grid in &story.tables {
+            text.push('\n');
+            text += &grid_text(grid, style);
+        }
         if !story.findings.is_empty() {
             text += "\n";
         }
@@ -81,8 +85,8 @@ impl Page<'_> {
             Allocator::Glibc => glibc,
             Allocator::Mallow => format!("mallow in {glibc}"),
         };
-        let kernel =
-            text_of("/proc/sys/kernel/osrelease").unwrap_or_else(|_| "of an unknown release".to_owned());
+        let kernel = machine::text_of("/proc/sys/kernel/osrelease")
+            .unwrap_or_else(|_| "of an unknown release".to_owned());
         Some(format!("on {library}, Linux {kernel}, pages of {}", size(page_bytes())))
     }
 
@@ -134,7 +138,10 @@ impl Page<'_> {
             if changes.is_empty() {
                 continue;
             }
-            let calls: Vec<_> = done.iter().map(|call| call.shown.as_str()).collect();
+            let calls: Vec<_> = match &done[..] {
+                [first, _, _, .., last] => vec![first.shown.as_str(), "...", last.shown.as_str()],
+                few => few.iter().map(|call| call.shown.as_str()).collect(),
+            };
             // Writing to a string cannot fail.
             let _ = writeln!(
                 text,
@@ -167,6 +174,7 @@ impl Page<'_> {
                 Verdict::Seen | Verdict::NotSeen => Value::Null,
             },
             "steps": story.steps.iter().map(|step| step_json(step, &story.columns)).collect::<Vec<_>>(),
+            "tables": story.tables.iter().map(|grid| json!({ "titles": grid.titles, "rows": grid.rows })).collect::<Vec<_>>(),
             "findings": findings.collect::<Vec<_>>(),
             "remarks": remarks.collect::<Vec<_>>(),
             "notes": story.notes,
@@ -176,6 +184,15 @@ impl Page<'_> {
         }
         page
     }
+}
+
+fn grid_text(grid: &Grid, style: Style) -> String {
+    let mut table = Table::new([Align::Right].repeat(grid.titles.len()));
+    table.row(grid.titles.iter().map(|title| Cell::toned(Tone::Dim, title)));
+    for row in &grid.rows {
+        table.row(row.iter().map(Cell::from));
+    }
+    table.render(style, "  ")
 }
 
 fn call_row(call: &Done, who: &str, numbers: impl Iterator<Item = Cell>) -> Vec<Cell> {

@@ -13,6 +13,8 @@ pub(crate) struct Story {
     pub(crate) columns: Vec<Column>,
     /// What was done, in order.
     pub(crate) steps: Vec<Step>,
+    /// Other numbers.
+    pub(crate) tables: Vec<Grid>,
     /// What must be seen.
     pub(crate) findings: Vec<Finding>,
     /// Where the articles say something else, or not enough.
@@ -42,6 +44,13 @@ pub(crate) struct Looked {
     /// The look before, if it was at the same process.
     pub(crate) before: Option<Look>,
     pub(crate) changes: Vec<Change>,
+}
+
+/// Numbers that are not a process's own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Grid {
+    pub(crate) titles: Vec<String>,
+    pub(crate) rows: Vec<Vec<String>>,
 }
 
 /// What must be seen, as a sentence without its full stop.

@@ -15,8 +15,8 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::Obstacle;
 use super::call::{Call, Place};
+use super::{Obstacle, amount};
 
 /// How long a call may take. Only a machine that has no memory left, or a mistake of ours, takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -74,6 +74,12 @@ impl Surroundings {
         self
     }
 
+    /// Has the loader preload a library in front of others.
+    pub(crate) fn preloading_first(mut self, library: impl AsRef<OsStr>) -> Self {
+        self.preloads.insert(0, library.as_ref().into());
+        self
+    }
+
     /// Has the loader preload a library.
     pub(crate) fn preloading(mut self, library: impl AsRef<OsStr>) -> Self {
         self.preloads.push(library.as_ref().into());
@@ -128,6 +134,14 @@ impl Subject {
         result
     }
 
+    /// Waits until a program that takes no calls says that it is there.
+    pub(crate) fn wait_for_sign(&mut self) -> Result<(), Obstacle> {
+        match self.answer()? {
+            Some(_) => Ok(()),
+            None => Err(Obstacle::new(format!("the program {}", self.end()?))),
+        }
+    }
+
     /// Page faults of the last call.
     pub(crate) fn faults(&self) -> u64 {
         self.done.last().and_then(|done| done.faults).unwrap_or(0)
@@ -146,6 +160,7 @@ impl Subject {
             None => (Outcome::Ended(self.end()?), None),
         };
         let shown = match outcome {
+            Outcome::Gave(result) if call.has_result => format!("{} = {}", call.shown, amount(result)),
             Outcome::Gave(_) => call.shown.clone(),
             Outcome::Refused(errno) => format!("{}   fails: {errno:?}", call.shown),
             Outcome::Ended(end) => format!("{}   the program {end}", call.shown),

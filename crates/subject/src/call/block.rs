@@ -1,14 +1,13 @@
 //! Blocks: `malloc` and its family.
 //!
-//! What libc has had only since some release, or has only when its debugging library is preloaded, is looked up
-//! when it is asked for, so that the subject starts everywhere.
+//! What libc has had only since some release is looked up when it is asked for, so that the subject starts everywhere.
 
 use core::ffi::CStr;
 use core::hint::black_box;
 use core::mem::transmute;
 use core::ptr;
 
-use super::{address, done, pointer};
+use super::{address, pointer};
 use crate::Answer;
 use crate::wire::Request;
 
@@ -78,12 +77,15 @@ pub(super) fn info(request: &Request<'_>) -> Answer {
     numbers.get(request.number(1)).map(|number| *number as u64).ok_or(libc::EINVAL)
 }
 
+/// Linked, not looked up: a look-up does not find the one in the debugging library, which has an old version only.
 pub(super) fn mtrace(_request: &Request<'_>) -> Answer {
-    let found = symbol(c"mtrace").ok_or(libc::ENOSYS)?;
-    // SAFETY: that is the function's type.
-    let mtrace = unsafe { transmute::<*mut libc::c_void, extern "C" fn()>(found) };
-    mtrace();
-    done(0)
+    mtrace_of_libc();
+    Ok(0)
+}
+
+unsafe extern "C" {
+    #[link_name = "mtrace"]
+    safe fn mtrace_of_libc();
 }
 
 /// What the loader finds under a name.

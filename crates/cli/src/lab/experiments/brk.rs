@@ -2,7 +2,7 @@
 
 use super::super::call::Call;
 use super::super::look::{Column, Look};
-use super::super::{Experiment, KIB, Lab, Obstacle, page_bytes, size, text_of};
+use super::super::{Experiment, KIB, Lab, Obstacle, machine, page_bytes, size};
 
 pub(super) const BRK: Experiment = Experiment {
     name: "brk",
@@ -64,7 +64,8 @@ fn run(lab: &mut Lab) -> Result<(), Obstacle> {
         lab.remark("the first sbrk of glibc is 132 KiB on 32-bit, and less on 64-bit", here);
     }
     if let Some(gap) = gap(&before, start.address) {
-        let mode = text_of("/proc/sys/kernel/randomize_va_space").unwrap_or_else(|_| "unknown".to_owned());
+        let mode =
+            machine::text_of("/proc/sys/kernel/randomize_va_space").unwrap_or_else(|_| "unknown".to_owned());
         lab.remark(
             "the heap begins where the program's data ends (the addresses in their listings are the same)",
             format!("the first break lies {} behind the program's data; kernel.randomize_va_space is {mode}, and at 2 that \

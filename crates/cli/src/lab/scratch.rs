@@ -1,0 +1,34 @@
+//! A folder for one experiment, gone when it ends.
+
+use std::env;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use super::Obstacle;
+
+/// A folder that nobody else can look into.
+#[derive(Debug)]
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Makes one among temporary files.
+    pub(crate) fn make() -> Result<Self, Obstacle> {
+        let path = env::temp_dir().join(format!("mallow-lab-{}", std::process::id()));
+        let made = DirBuilder::new().mode(0o700).create(&path);
+        made.map_err(|error| Obstacle::new(format!("cannot make {}: {error}", path.display())))?;
+        Ok(Self(path))
+    }
+
+    /// The path of a file in it.
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed stays among temporary files.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
