@@ -76,7 +76,24 @@ pub(super) fn verdict(account: &Account) -> String {
 
 /// The class with the colour of a line.
 pub(super) fn class_of(kind: Kind) -> String {
-    format!("m-k{}", kind as usize)
+    let nth = match kind {
+        Kind::Mallow(part) => return format!("m-h{}", part as usize),
+        Kind::Heap => 0,
+        Kind::Arenas => 1,
+        Kind::Anonymous => 2,
+        Kind::Named => 3,
+        Kind::MainStack => 4,
+        Kind::ThreadStacks => 5,
+        Kind::ProgramData => 6,
+        Kind::ProgramText => 7,
+        Kind::LibraryData => 8,
+        Kind::LibraryText => 9,
+        Kind::Files => 10,
+        Kind::SharedMemory => 11,
+        Kind::Memfds => 12,
+        Kind::Kernel => 13,
+    };
+    format!("m-k{nth}")
 }
 
 /// The ledger: all lines as one bar, and a table of them.
