@@ -39,7 +39,9 @@ extern "C" fn main(_count: c_int, _arguments: *const *const c_char) -> c_int {
     while let Some(request) = wire.next() {
         let before = call::process::faults();
         let answer = perform(&request);
-        let faults = call::process::faults() - before;
+        let now = call::process::faults();
+        // The child of a fork begins to count anew.
+        let faults = now.checked_sub(before).unwrap_or(now);
         if !wire::reply(answer, faults) {
             break;
         }

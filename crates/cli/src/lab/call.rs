@@ -89,19 +89,19 @@ impl Call {
 
     pub(crate) fn mallocs(slots: Slots, bytes: u64) -> Self {
         let Slots(first, behind, step) = slots;
-        let shown = format!("{slots} p[i] = malloc({})", amount(bytes));
+        let shown = slots.each(|p| format!("{p} = malloc({})", amount(bytes)));
         Self::new(shown, format!("mallocs {first} {behind} {step} {bytes}"))
     }
 
     pub(crate) fn fills(slots: Slots, bytes: u64) -> Self {
         let Slots(first, behind, step) = slots;
-        let shown = format!("{slots} memset(p[i], 1, {})", amount(bytes));
+        let shown = slots.each(|p| format!("memset({p}, 1, {})", amount(bytes)));
         Self::new(shown, format!("fills {first} {behind} {step} {bytes}"))
     }
 
     pub(crate) fn frees(slots: Slots) -> Self {
         let Slots(first, behind, step) = slots;
-        Self::new(format!("{slots} free(p[i])"), format!("frees {first} {behind} {step}"))
+        Self::new(slots.each(|p| format!("free({p})")), format!("frees {first} {behind} {step}"))
     }
 
     pub(crate) fn fill(place: Place, bytes: u64) -> Self {
@@ -111,7 +111,8 @@ impl Call {
 
     /// Reads a byte in every step.
     pub(crate) fn read(place: Place, bytes: u64, step: u64) -> Self {
-        let shown = format!("for (i = 0; i < {}; i += {step}) sum += {}[i]", amount(bytes), place.name);
+        let shown =
+            format!("for (i = 0; i < {}; i += {}) sum += {}[i]", amount(bytes), amount(step), place.name);
         Self::new(shown, format!("read {} {bytes} {step}", place.address))
     }
 
@@ -153,10 +154,7 @@ impl Call {
 
     pub(crate) fn mmap(name: &str, bytes: u64) -> Self {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        let shown = format!(
-            "{name} = mmap(NULL, {}, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)",
-            amount(bytes)
-        );
+        let shown = format!("{name} = mmap(NULL, {}, ..., MAP_PRIVATE|MAP_ANONYMOUS, ...)", amount(bytes));
         Self::new(shown, format!("mmap {bytes} {}", wrapped(flags)))
     }
 
@@ -201,7 +199,7 @@ impl Call {
     pub(crate) fn mmap_huge(name: &str, bytes: u64) -> Self {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_HUGETLB;
         let shown = format!(
-            "{name} = mmap(NULL, {}, ..., MAP_PRIVATE|MAP_ANONYMOUS|MAP_HUGETLB, -1, 0)",
+            "{name} = mmap(NULL, {}, ..., MAP_PRIVATE|MAP_ANONYMOUS|MAP_HUGETLB, ...)",
             amount(bytes)
         );
         Self::new(shown, format!("mmap {bytes} {flags}"))
@@ -241,7 +239,7 @@ impl Call {
         let block =
             if block_bytes == 0 { String::new() } else { format!(": malloc({})", amount(block_bytes)) };
         Self::new(
-            format!("{count} threads{stack}{block}"),
+            format!("{count} {}{stack}{block}", if count == 1 { "thread" } else { "threads" }),
             format!("threads {count} {stack_bytes} {block_bytes}"),
         )
     }
@@ -324,12 +322,14 @@ impl Limit {
     }
 }
 
-impl core::fmt::Display for Slots {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl Slots {
+    /// A statement for each of them, as a loop if there are several.
+    fn each(self, statement: impl Fn(&str) -> String) -> String {
         let Self(first, behind, step) = self;
-        match step {
-            1 => write!(f, "for (i = {first}; i < {behind}; i++)"),
-            _ => write!(f, "for (i = {first}; i < {behind}; i += {step})"),
+        match (behind - first, step) {
+            (1, _) => statement(&format!("p[{first}]")),
+            (_, 1) => format!("for (i = {first}; i < {behind}; i++) {}", statement("p[i]")),
+            _ => format!("for (i = {first}; i < {behind}; i += {step}) {}", statement("p[i]")),
         }
     }
 }
@@ -344,4 +344,21 @@ impl Place {
 /// A number that may be negative, as the subject takes it.
 fn wrapped(number: i32) -> u64 {
     i64::from(number).cast_unsigned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_blocks_are_a_loop_and_one_is_not() {
+        assert_eq!(Call::frees(Slots(0, 9, 1)).shown, "for (i = 0; i < 9; i++) free(p[i])");
+        assert_eq!(Call::frees(Slots(0, 9, 2)).shown, "for (i = 0; i < 9; i += 2) free(p[i])");
+        assert_eq!(Call::mallocs(Slots(8, 9, 1), 4096).shown, "p[8] = malloc(4 KiB)");
+    }
+
+    #[test]
+    fn negative_numbers_arrive_wrapped() {
+        assert_eq!(Call::mmap_threshold(1).words, format!("mallopt {} 1", u64::MAX - 2));
+    }
 }

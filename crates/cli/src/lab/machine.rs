@@ -6,7 +6,7 @@ use std::fs;
 
 use mallow_analyze::read::buddyinfo::{self, Zone};
 
-use super::{KIB, Obstacle};
+use super::{KIB, Obstacle, reason};
 
 /// How freely the kernel promises memory: 0, 1 or 2.
 pub(crate) const OVERCOMMIT_MODE: &str = "/proc/sys/vm/overcommit_memory";
@@ -22,7 +22,8 @@ impl Setting {
     /// Changes a setting.
     pub(crate) fn change(path: &'static str, value: &str) -> Result<Self, Obstacle> {
         let found = text_of(path)?;
-        fs::write(path, value).map_err(|error| Obstacle::new(format!("cannot change {path}: {error}")))?;
+        fs::write(path, value)
+            .map_err(|error| Obstacle::new(format!("cannot change {path}: {}", reason(&error))))?;
         Ok(Self { path, found })
     }
 }
@@ -42,8 +43,8 @@ pub(crate) fn number_in(path: &str) -> Result<u64, Obstacle> {
 
 /// A short file that the kernel shows, without the end of its line.
 pub(crate) fn text_of(path: &str) -> Result<String, Obstacle> {
-    let text =
-        fs::read_to_string(path).map_err(|error| Obstacle::new(format!("cannot read {path}: {error}")))?;
+    let text = fs::read_to_string(path)
+        .map_err(|error| Obstacle::new(format!("cannot read {path}: {}", reason(&error))))?;
     Ok(text.trim_end().to_owned())
 }
 

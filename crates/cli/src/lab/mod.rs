@@ -14,6 +14,7 @@
 //! [`story`] and printed by [`page`].
 
 pub(crate) mod call;
+pub(crate) mod cgroup;
 pub(crate) mod experiments;
 pub(crate) mod look;
 pub(crate) mod machine;
@@ -23,6 +24,7 @@ pub(crate) mod story;
 pub(crate) mod subject;
 
 use core::fmt;
+use std::io;
 use std::path::PathBuf;
 
 use mallow_units::Bytes;
@@ -194,6 +196,12 @@ impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// What went wrong, without the number that `std` puts behind it.
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 /// A size as it is written in a call.

@@ -72,8 +72,9 @@ impl Page<'_> {
             text += &labelled("note", Tone::Dim, note, style);
         }
         if let Verdict::CouldNotLook(obstacle) = self.verdict {
+            let sentence = wrapped(&format!("could not look: {obstacle}."), "  ", "  ", style);
             text += "\n";
-            text += &labelled("could not look", Tone::Warning, &obstacle.to_string(), style);
+            text += &style.paint(Tone::Warning, &sentence);
         }
         text + "\n"
     }
@@ -321,7 +322,7 @@ mod tests {
     fn labels_stand_in_a_column() {
         let text = labelled("here", Tone::Plain, "it is so", Style::PLAIN);
         assert_eq!(text, "  here      it is so.\n");
-        let text = labelled("could not look", Tone::Plain, "it is dark", Style::PLAIN);
-        assert_eq!(text, "  could not look it is dark.\n");
+        let text = labelled("NOT SEEN", Tone::Plain, "it is dark", Style::PLAIN);
+        assert_eq!(text, "  NOT SEEN  it is dark.\n");
     }
 }

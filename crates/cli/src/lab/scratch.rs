@@ -5,7 +5,7 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use super::Obstacle;
+use super::{Obstacle, reason};
 
 /// A folder that nobody else can look into.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ impl Scratch {
     pub(crate) fn make() -> Result<Self, Obstacle> {
         let path = env::temp_dir().join(format!("mallow-lab-{}", std::process::id()));
         let made = DirBuilder::new().mode(0o700).create(&path);
-        made.map_err(|error| Obstacle::new(format!("cannot make {}: {error}", path.display())))?;
+        made.map_err(|error| Obstacle::new(format!("cannot make {}: {}", path.display(), reason(&error))))?;
         Ok(Self(path))
     }
 

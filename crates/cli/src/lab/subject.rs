@@ -16,7 +16,7 @@ use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::call::{Call, Place};
-use super::{Obstacle, amount};
+use super::{Obstacle, reason};
 
 /// How long a call may take. Only a machine that has no memory left, or a mistake of ours, takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -104,7 +104,7 @@ impl Subject {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let process = command
             .spawn()
-            .map_err(|error| Obstacle::new(format!("cannot start {}: {error}", file.display())))?;
+            .map_err(|error| Obstacle::new(format!("cannot start {}: {}", file.display(), reason(&error))))?;
         Ok(Self { process, received: Vec::new(), done: Vec::new() })
     }
 
@@ -153,14 +153,15 @@ impl Subject {
         let answer = match sent {
             Ok(()) => self.answer()?,
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => None,
-            Err(error) => return Err(Obstacle::new(format!("cannot send a call: {error}"))),
+            Err(error) => return Err(Obstacle::new(format!("cannot send a call: {}", reason(&error)))),
         };
         let (outcome, faults) = match answer {
             Some((outcome, faults)) => (outcome, Some(faults)),
             None => (Outcome::Ended(self.end()?), None),
         };
         let shown = match outcome {
-            Outcome::Gave(result) if call.has_result => format!("{} = {}", call.shown, amount(result)),
+            Outcome::Gave(u64::MAX) if call.has_result => format!("{} = unlimited", call.shown),
+            Outcome::Gave(result) if call.has_result => format!("{} = {result}", call.shown),
             Outcome::Gave(_) => call.shown.clone(),
             Outcome::Refused(errno) => format!("{}   fails: {errno:?}", call.shown),
             Outcome::Ended(end) => format!("{}   the program {end}", call.shown),
@@ -173,7 +174,8 @@ impl Subject {
     pub(crate) fn end(&mut self) -> Result<End, Obstacle> {
         // It reads until its input ends.
         drop(self.process.stdin.take());
-        let status = self.process.wait().map_err(|error| Obstacle::new(format!("cannot wait: {error}")))?;
+        let status =
+            self.process.wait().map_err(|error| Obstacle::new(format!("cannot wait: {}", reason(&error))))?;
         Ok(match (status.code(), status.signal()) {
             (Some(status), _) => End::Exited(status),
             (None, signal) => End::Killed(signal.unwrap_or(0)),
@@ -217,7 +219,10 @@ impl Subject {
             }
             let limit = PATIENCE.try_into().expect("a minute is a time that the kernel can wait");
             let ready = poll(&mut [PollFd::new(&*stdout, PollFlags::IN)], Some(&limit));
-            if ready.map_err(|error| Obstacle::new(format!("cannot wait for an answer: {error}")))? == 0 {
+            if ready.map_err(|error| {
+                Obstacle::new(format!("cannot wait for an answer: {}", reason(&error.into())))
+            })? == 0
+            {
                 return Err(Obstacle::new(format!(
                     "the program gave no answer for {} s",
                     PATIENCE.as_secs()
@@ -228,7 +233,9 @@ impl Subject {
                 Ok(0) => return Ok(None),
                 Ok(count) => self.received.extend_from_slice(&bytes[..count]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Obstacle::new(format!("cannot read an answer: {error}"))),
+                Err(error) => {
+                    return Err(Obstacle::new(format!("cannot read an answer: {}", reason(&error))));
+                }
             }
         }
     }

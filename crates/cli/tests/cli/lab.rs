@@ -1,14 +1,20 @@
 //! The lab: every experiment is made, on both allocators, and what must be seen is seen.
 
+use std::env;
+use std::fs;
 use std::process::Command;
 
 use libtest_mimic::{Completion, Failed, Trial};
 use serde_json::Value;
 
-use crate::command::{MALLOW, assert_contains, mallow, output, stderr, stdout};
+use crate::command::{MALLOW, assert_contains, done, mallow, output, stderr, stdout};
+
+/// More page faults than any experiment takes.
+const TOO_MANY_FAULTS: u64 = 1_000_000;
 
 /// Experiments that need what a machine may not have or a user may not do. All others must always be seen.
-const MAY_BE_REFUSED: [&str; 7] = ["alloca", "arenas", "buddy", "huge-pages", "leak", "mlock", "static"];
+const MAY_BE_REFUSED: [&str; 8] =
+    ["alloca", "arenas", "buddy", "huge-pages", "leak", "mlock", "oom", "static"];
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = crate::trials![
@@ -17,6 +23,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         the_page_shows_steps_maps_and_findings,
         explanations_are_printed_when_asked_for,
     ];
+    trials.push(Trial::ignorable_test(
+        "strict_mode_is_shown_where_that_may_be",
+        strict_mode_is_shown_where_that_may_be,
+    ));
     for name in names() {
         for allocator in ["glibc", "mallow"] {
             let name = name.clone();
@@ -49,7 +59,12 @@ fn is_seen(name: &str, allocator: &str) -> Result<Completion, Failed> {
             if findings == 0 {
                 return Err("an experiment that asserts nothing".into());
             }
-            Ok(Completion::Completed)
+            let steps = page["steps"].as_array().into_iter().flatten();
+            let calls = steps.flat_map(|step| step["calls"].as_array().into_iter().flatten());
+            match calls.filter_map(|call| call["faults"].as_u64()).find(|faults| *faults > TOO_MANY_FAULTS) {
+                Some(faults) => Err(format!("a call with {faults} faults: {page:#}").into()),
+                None => Ok(Completion::Completed),
+            }
         }
         Some("could not look") if status == Some(2) && MAY_BE_REFUSED.contains(&name) => {
             Ok(Completion::ignored_with(page["reason"].as_str().unwrap_or_default()))
@@ -58,11 +73,26 @@ fn is_seen(name: &str, allocator: &str) -> Result<Completion, Failed> {
     }
 }
 
+/// Changes a setting of the machine, so only where that is wanted.
+fn strict_mode_is_shown_where_that_may_be() -> Result<Completion, Failed> {
+    if env::var_os("MALLOW_MACHINE_SETTINGS").is_none() {
+        return Ok(Completion::ignored_with(
+            "changes a setting of the machine: set MALLOW_MACHINE_SETTINGS=1",
+        ));
+    }
+    let mode = || done(fs::read_to_string("/proc/sys/vm/overcommit_memory"));
+    let before = mode();
+    let page = stdout(&mut mallow(["lab", "strict", "--machine-settings"]));
+    assert_contains(&page, "more than the limit leaves are refused");
+    assert_eq!(mode(), before, "it is put back");
+    Ok(Completion::Completed)
+}
+
 fn the_list_names_every_experiment() {
     let list = stdout(&mut mallow(["lab"]));
     assert_eq!(list, stdout(&mut mallow(["lab", "list"])));
     let names = names();
-    assert!(names.len() >= 27, "{names:?}");
+    assert!(names.len() >= 29, "{names:?}");
     for name in names {
         assert!(list.lines().any(|line| line.starts_with(&format!("{name} "))), "{name} in:\n{list}");
     }

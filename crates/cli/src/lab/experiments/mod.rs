@@ -14,12 +14,14 @@ mod lazy;
 mod leak;
 mod mlock;
 mod munmap;
+mod oom;
 mod overcommit;
 mod pinned;
 mod realloc;
 mod rounding;
 mod stack;
 mod static_link;
+mod statm;
 mod strict;
 mod thread_stacks;
 mod threshold;
@@ -34,8 +36,10 @@ use super::Experiment;
 pub(crate) const ALL: &[&Experiment] = &[
     &lazy::LAZY,
     &zero_page::ZERO_PAGE,
+    &statm::STATM,
     &overcommit::OVERCOMMIT,
     &strict::STRICT,
+    &oom::OOM,
     &brk::BRK,
     &pinned::PINNED,
     &trim::TRIM,

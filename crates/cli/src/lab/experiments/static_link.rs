@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::super::look::{Column, Look};
-use super::super::subject::{Done, Surroundings};
-use super::super::{Experiment, Lab, Obstacle, scratch::Scratch, size, subject::Subject};
+use super::super::scratch::Scratch;
+use super::super::subject::{Done, Subject, Surroundings};
+use super::super::{Experiment, Lab, Obstacle, reason, size};
 
 pub(super) const STATIC_LINK: Experiment = Experiment {
     name: "static",
@@ -40,10 +41,12 @@ fn run(lab: &mut Lab) -> Result<(), Obstacle> {
         Column::Proportional,
         Column::Anonymous,
     ]);
+    // Only to ask which C library it is.
+    drop(lab.start()?);
     let scratch = Scratch::make()?;
     let source = scratch.path("program.c");
     fs::write(&source, SOURCE)
-        .map_err(|error| Obstacle::new(format!("cannot write {}: {error}", source.display())))?;
+        .map_err(|error| Obstacle::new(format!("cannot write {}: {}", source.display(), reason(&error))))?;
     let dynamic = compile(&source, scratch.path("dynamic"), &[])?;
     let fixed = compile(&source, scratch.path("static"), &["-static"])?;
     lab.part("linked dynamically: cc program.c");
@@ -79,7 +82,7 @@ fn compile(source: &Path, program: PathBuf, options: &[&str]) -> Result<PathBuf,
     let mut command = Command::new("cc");
     command.args(["-O1", "-fno-builtin-malloc"]).args(options).arg(source).arg("-o").arg(&program);
     let output = command.output().map_err(|error| {
-        Obstacle::new(format!("it takes a C compiler, and cc cannot be started: {error}"))
+        Obstacle::new(format!("it takes a C compiler, and cc cannot be started: {}", reason(&error)))
     })?;
     if !output.status.success() {
         let complaint = mallow_analyze::escape::name(output.stderr.trim_ascii());
