@@ -29,4 +29,5 @@ pub mod rank;
 pub mod read;
 pub mod recording;
 pub mod slope;
+pub mod system;
 pub mod verdict;

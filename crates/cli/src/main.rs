@@ -60,6 +60,7 @@ fn main() -> ExitCode {
 /// Runs a verb that looks at something; the status is 0 if all is well, and 1 if something was found.
 fn look(verb: &Verb) -> anyhow::Result<Ending> {
     match verb {
+        Verb::Free(free) => cmd::free::free(free),
         Verb::Limits(limits) => cmd::limits::limits(limits),
         Verb::Why(why) => cmd::why::why(why),
         Verb::Diff(diff) => cmd::diff::diff(diff),

@@ -37,6 +37,7 @@ pub mod smaps;
 pub mod stat;
 pub mod statm;
 pub mod status;
+pub mod vmallocinfo;
 pub mod zoneinfo;
 
 use core::error::Error;

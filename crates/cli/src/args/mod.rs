@@ -6,6 +6,7 @@
 
 mod diff;
 mod duration;
+mod free;
 mod lab;
 mod limits;
 mod map;
@@ -21,6 +22,7 @@ use std::os::unix::ffi::OsStrExt;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use diff::Diff;
+pub(crate) use free::Free;
 pub(crate) use lab::Lab;
 pub(crate) use limits::Limits;
 pub(crate) use map::{Map, Scale};
@@ -43,6 +45,7 @@ Examples:
   mallow lab lazy                      see on this machine when memory becomes resident
   mallow map 4121                      its address space: what is mapped where
   mallow limits 4121                   how much more it may take, and what happens then
+  mallow free                          where the memory of the machine is
   mallow run python3 script.py         run a program on mallow, and see what it used
   mallow run --stats -- redis-server   the same, with every counter of the allocator
 
@@ -76,6 +79,8 @@ pub(crate) enum Verb {
     Map(Map),
     /// Say what limits a process, what happens there and when, and who would be killed first
     Limits(Limits),
+    /// Say where the memory of the machine is
+    Free(Free),
     /// Run a program on mallow and sum up what it used
     Run(Run),
 }

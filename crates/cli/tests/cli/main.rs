@@ -9,6 +9,7 @@ mod command;
 mod counts;
 mod elf;
 mod endings;
+mod free;
 mod golden;
 mod help;
 mod lab;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         lab::trials(),
         map::trials(),
         limits::trials(),
+        free::trials(),
         target::trials(),
     ];
     libtest_mimic::run(&Arguments::from_args(), suites.into_iter().flatten().collect()).exit_code()
