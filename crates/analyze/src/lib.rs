@@ -17,6 +17,7 @@ pub mod escape;
 pub mod glibc;
 pub mod html;
 pub mod json;
+pub mod kill;
 pub mod ledger;
 pub mod limits;
 pub mod mallow;

@@ -61,6 +61,7 @@ fn main() -> ExitCode {
 fn look(verb: &Verb) -> anyhow::Result<Ending> {
     match verb {
         Verb::Free(free) => cmd::free::free(free),
+        Verb::Oom(oom) => cmd::oom::oom(oom),
         Verb::Limits(limits) => cmd::limits::limits(limits),
         Verb::Why(why) => cmd::why::why(why),
         Verb::Diff(diff) => cmd::diff::diff(diff),

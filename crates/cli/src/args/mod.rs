@@ -10,6 +10,7 @@ mod free;
 mod lab;
 mod limits;
 mod map;
+mod oom;
 mod refusal;
 mod report;
 mod run;
@@ -26,6 +27,7 @@ pub(crate) use free::Free;
 pub(crate) use lab::Lab;
 pub(crate) use limits::Limits;
 pub(crate) use map::{Map, Scale};
+pub(crate) use oom::Oom;
 pub(crate) use refusal::refuse;
 pub(crate) use report::Report;
 pub(crate) use run::Run;
@@ -46,6 +48,7 @@ Examples:
   mallow map 4121                      its address space: what is mapped where
   mallow limits 4121                   how much more it may take, and what happens then
   mallow free                          where the memory of the machine is
+  mallow oom                           who was killed for want of memory, and why
   mallow run python3 script.py         run a program on mallow, and see what it used
   mallow run --stats -- redis-server   the same, with every counter of the allocator
 
@@ -81,6 +84,8 @@ pub(crate) enum Verb {
     Limits(Limits),
     /// Say where the memory of the machine is
     Free(Free),
+    /// Say who was killed for want of memory, and why
+    Oom(Oom),
     /// Run a program on mallow and sum up what it used
     Run(Run),
 }

@@ -5,6 +5,7 @@ pub(crate) mod free;
 pub(crate) mod lab;
 pub(crate) mod limits;
 pub(crate) mod map;
+pub(crate) mod oom;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod why;

@@ -16,6 +16,7 @@ mod lab;
 mod library;
 mod limits;
 mod map;
+mod oom;
 mod refusals;
 mod signals;
 mod surroundings;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         map::trials(),
         limits::trials(),
         free::trials(),
+        oom::trials(),
         target::trials(),
     ];
     libtest_mimic::run(&Arguments::from_args(), suites.into_iter().flatten().collect()).exit_code()

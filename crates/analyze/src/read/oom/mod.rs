@@ -110,8 +110,8 @@ pub struct Task {
     pub resident: u64,
     /// Page tables, in bytes; of old kernels in pages.
     pub page_tables: PageTables,
-    /// Swapped out.
-    pub swapped: u64,
+    /// Swapped out; old kernels do not tell.
+    pub swapped: Option<u64>,
     /// What somebody has set, from -1000 to 1000.
     pub adjustment: i64,
     /// Its name.
@@ -308,6 +308,9 @@ impl Reader {
         }
         if split(text, b"nd no killable processes").is_some() {
             kill.found_nobody = true;
+            if kill.scope == Scope::Unknown && text.starts_with(b"Out of memory") {
+                kill.scope = Scope::Machine;
+            }
             return Some(Meaning::Nobody);
         }
         if let Some((pid, kernel)) = text::kernel(text) {

@@ -148,7 +148,7 @@ impl Columns {
                 b"uid" => task.user = number,
                 b"total_vm" => task.total_vm = number,
                 b"rss" => task.resident = number,
-                b"swapents" => task.swapped = number,
+                b"swapents" => task.swapped = Some(number),
                 b"pgtables_bytes" => task.page_tables = PageTables::Bytes(number),
                 b"nr_ptes" | b"nr_pmds" | b"nr_puds" => {
                     task.page_tables = task.page_tables.with_pages(number);
