@@ -22,6 +22,7 @@ mod signals;
 mod surroundings;
 mod target;
 mod tree;
+mod why;
 
 use std::process::ExitCode;
 
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         free::trials(),
         oom::trials(),
         target::trials(),
+        why::trials(),
     ];
     libtest_mimic::run(&Arguments::from_args(), suites.into_iter().flatten().collect()).exit_code()
 }
