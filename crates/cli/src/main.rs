@@ -69,6 +69,8 @@ fn look(verb: &Verb) -> anyhow::Result<Ending> {
         Verb::Lab(lab) => cmd::lab::lab(lab),
         Verb::Map(map) => cmd::map::map(map),
         Verb::Run(run) => cmd::run::run(run),
+        Verb::Completions(completions) => cmd::paper::completions(completions),
+        Verb::Man(_) => cmd::paper::man(),
     }
 }
 

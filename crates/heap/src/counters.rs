@@ -162,11 +162,12 @@ impl Counters {
         self.shown_at.store(segment.address(), Ordering::Release);
     }
 
-    /// Shows the sizes of blocks.
+    /// Shows the sizes of blocks, also in the process's own segment: who looks for a tool's begins there.
     pub(crate) fn show_classes(&self, packed: impl Iterator<Item = u64>) {
-        if let Some(shown) = Mapped::at(&self.shown_at) {
-            for (index, word) in (segment::CLASSES_AT..KEPT_AT).zip(packed) {
-                shown.set(index, word);
+        let [shown, home] = [&self.shown_at, &self.home_at].map(Mapped::at);
+        for (index, word) in (segment::CLASSES_AT..KEPT_AT).zip(packed) {
+            for segment in [shown, home].into_iter().flatten() {
+                segment.set(index, word);
             }
         }
     }

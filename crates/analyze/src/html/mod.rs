@@ -6,12 +6,14 @@
 //!  beside RSS
 //!  over time             if it was watched
 //!  heaps of glibc        used and free, if they could be looked into
+//!  size classes          live and free, of a process on mallow
 //!  the address space     the drawing of `map::svg`, and every mapping, to sort and to search
 //! ```
 //!
 //! Colours follow the reader's light or dark setting. The page works without its script; that only sorts and filters. Called by
 //! `mallow report`.
 
+mod classes;
 mod mappings;
 mod parts;
 mod timeline;
@@ -59,6 +61,7 @@ pub fn page(account: &Account) -> String {
         parts::beside(account),
         timeline::section(account),
         parts::heaps(account),
+        classes::section(account),
         format!(
             "<section><h2>Address space</h2><div class=\"m-map\">{}</div></section>",
             svg::draw(&map, &name, Scale::Log)

@@ -149,18 +149,18 @@ impl<'a> Facts<'a> {
         bytes >= SMALL_BYTES && bytes >= self.resident() / 5
     }
 
-    /// Bytes in memory of some of the lines.
-    pub(super) fn resident_of(&self, kinds: &[Kind]) -> u64 {
-        self.lines(kinds).map(|line| line.resident).sum()
+    /// Bytes in memory of those lines that are `meant`.
+    pub(super) fn resident_of(&self, meant: impl Fn(Kind) -> bool) -> u64 {
+        self.lines(meant).map(|line| line.resident).sum()
     }
 
-    /// One of the amounts over some of the lines.
-    pub(super) fn amount_of(&self, kinds: &[Kind], amount: Amount) -> u64 {
-        self.lines(kinds).filter_map(|line| line.amounts.get(amount)).sum()
+    /// One of the amounts over those lines that are `meant`.
+    pub(super) fn amount_of(&self, meant: impl Fn(Kind) -> bool, amount: Amount) -> u64 {
+        self.lines(meant).filter_map(|line| line.amounts.get(amount)).sum()
     }
 
-    fn lines(&self, kinds: &[Kind]) -> impl Iterator<Item = &Line> {
-        self.ledger.lines.iter().filter(move |line| kinds.contains(&line.kind))
+    fn lines(&self, meant: impl Fn(Kind) -> bool) -> impl Iterator<Item = &Line> {
+        self.ledger.lines.iter().filter(move |line| meant(line.kind))
     }
 }
 

@@ -6,16 +6,21 @@ use super::{Facts, Finding, Kind};
 use crate::ledger::Kind as Line;
 use crate::read::smaps::Amount;
 
-/// Lines of memory without a file.
-const ANONYMOUS: [Line; 7] = [
-    Line::Heap,
-    Line::Arenas,
-    Line::Anonymous,
-    Line::Named,
-    Line::ProgramData,
-    Line::LibraryData,
-    Line::MainStack,
-];
+/// Whether it is a line of private memory without a file.
+const fn is_anonymous(line: Line) -> bool {
+    matches!(
+        line,
+        Line::Mallow(_)
+            | Line::Heap
+            | Line::Arenas
+            | Line::Anonymous
+            | Line::Named
+            | Line::MainStack
+            | Line::ThreadStacks
+            | Line::ProgramData
+            | Line::LibraryData
+    )
+}
 
 /// Huge pages that hold little.
 pub(super) fn huge_page_padding(facts: &Facts<'_>) -> Option<Finding> {
@@ -61,7 +66,7 @@ pub(super) fn page_tables(facts: &Facts<'_>) -> Option<Finding> {
 
 /// Stacks that count.
 pub(super) fn thread_stacks(facts: &Facts<'_>) -> Option<Finding> {
-    let bytes = facts.resident_of(&[Line::ThreadStacks]);
+    let bytes = facts.resident_of(|line| line == Line::ThreadStacks);
     if !facts.is_material(bytes) {
         return None;
     }
@@ -81,9 +86,9 @@ pub(super) fn thread_stacks(facts: &Facts<'_>) -> Option<Finding> {
 /// Memory that is counted in other processes too.
 pub(super) fn shared(facts: &Facts<'_>) -> Option<Finding> {
     let is_most = |bytes: u64| facts.is_material(bytes) && bytes >= facts.resident() / 2;
-    let memory = facts.resident_of(&[Line::SharedMemory, Line::Memfds]);
-    let forked =
-        facts.amount_of(&ANONYMOUS, Amount::SharedDirty) + facts.amount_of(&ANONYMOUS, Amount::SharedClean);
+    let memory = facts.resident_of(|line| matches!(line, Line::SharedMemory | Line::Memfds));
+    let forked = facts.amount_of(is_anonymous, Amount::SharedDirty)
+        + facts.amount_of(is_anonymous, Amount::SharedClean);
     let pss = facts.ledger.total(Amount::Pss);
     let share = pss.map_or_else(
         || "what of that is its own share: n/a (this kernel does not tell PSS)".to_owned(),
@@ -113,8 +118,8 @@ pub(super) fn shared(facts: &Facts<'_>) -> Option<Finding> {
 
 /// Mapped files.
 pub(super) fn file_cache(facts: &Facts<'_>) -> Option<Finding> {
-    let written = facts.amount_of(&[Line::Files], Amount::Anonymous);
-    let bytes = facts.resident_of(&[Line::Files]).saturating_sub(written);
+    let written = facts.amount_of(|line| line == Line::Files, Amount::Anonymous);
+    let bytes = facts.resident_of(|line| line == Line::Files).saturating_sub(written);
     if !facts.is_material(bytes) || bytes < facts.resident() / 2 {
         return None;
     }

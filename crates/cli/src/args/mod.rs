@@ -11,6 +11,7 @@ mod lab;
 mod limits;
 mod map;
 mod oom;
+mod paper;
 mod refusal;
 mod report;
 mod run;
@@ -28,6 +29,7 @@ pub(crate) use lab::Lab;
 pub(crate) use limits::Limits;
 pub(crate) use map::{Map, Scale};
 pub(crate) use oom::Oom;
+pub(crate) use paper::{Completions, Man};
 pub(crate) use refusal::refuse;
 pub(crate) use report::Report;
 pub(crate) use run::Run;
@@ -56,7 +58,9 @@ Exit status:
   0    there is nothing to worry about
   1    something was found
   2    mallow could not look, or the command line is wrong
-  run ends as its program does: see mallow help run";
+  run ends as its program does: see mallow help run
+
+For an installed command: mallow completions bash|zsh|fish, mallow man";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -88,6 +92,12 @@ pub(crate) enum Verb {
     Oom(Oom),
     /// Run a program on mallow and sum up what it used
     Run(Run),
+    /// Print what a shell needs to complete the words of this command
+    #[command(hide = true)]
+    Completions(Completions),
+    /// Print the manual page
+    #[command(hide = true)]
+    Man(Man),
 }
 
 /// The options of every verb that looks at something.

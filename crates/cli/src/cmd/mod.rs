@@ -6,6 +6,7 @@ pub(crate) mod lab;
 pub(crate) mod limits;
 pub(crate) mod map;
 pub(crate) mod oom;
+pub(crate) mod paper;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod why;

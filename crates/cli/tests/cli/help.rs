@@ -15,6 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         the_options_of_the_program_are_its_own,
         a_missing_program_is_asked_for,
         options_that_exclude_each_other_are_named,
+        shells_and_man_are_served,
     ]
 }
 
@@ -78,4 +79,16 @@ fn options_that_exclude_each_other_are_named() {
     let output = output(&mut mallow(["run", "--stats", "--quiet", "true"]));
     assert_eq!(output.status.code(), Some(125));
     assert_contains(&String::from_utf8_lossy(&output.stderr), "--stats and --quiet exclude each other");
+}
+
+fn shells_and_man_are_served() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = stdout(&mut mallow(["completions", shell]));
+        assert!(script.contains("why") && script.contains("--watch") || script.contains("watch"), "{shell}");
+    }
+    assert_contains(&stderr(&mut mallow(["completions", "sh"]), 2), "allowed are bash, ");
+    let page = stdout(&mut mallow(["man"]));
+    for part in [".TH mallow 1", "MALLOW WHY", "MALLOW RUN", "\\-\\-watch"] {
+        assert_contains(&page, part);
+    }
 }

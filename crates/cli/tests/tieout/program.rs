@@ -88,8 +88,7 @@ const fn program(name: &'static str, script: &'static str, verdict: &'static [&'
 pub(crate) const PROGRAMS: &[Program] = &[
     program("all_live",         "exec $SHAPES live",     NOTHING),
     program("all_freed",        "exec $SHAPES freed",    &["flat but empty: high-water heap"]).on_mallow(NOTHING),
-    program("comb",             "exec $SHAPES comb",     &["flat but empty: fragmentation"])
-        .on_mallow(&["flat but empty: fragmentation", "nothing wrong"]),
+    program("comb",             "exec $SHAPES comb",     &["flat but empty: fragmentation"]),
     program("huge_pages",       "exec $SHAPES huge",     &["THP padding"])
         .with(&["/sys/kernel/mm/transparent_hugepage/enabled"], BOTH),
     program("forked_child",     "exec $SHAPES forked",   &["shared after fork"]),
