@@ -285,10 +285,14 @@ impl Call {
     pub(crate) fn setuid(user: u32) -> Self {
         Self::new(format!("setuid({user})"), format!("setuid {user}"))
     }
-
     /// On how many processors the process may run.
     pub(crate) fn cpus() -> Self {
-        Self::new("sysconf(_SC_NPROCESSORS_ONLN)", "cpus")
+        Self::new("sched_getaffinity()", "cpus")
+    }
+
+    /// How many processors there are.
+    pub(crate) fn online() -> Self {
+        Self::new("sysconf(_SC_NPROCESSORS_ONLN)", "online")
     }
 
     /// Not shown: the release of the C library.
@@ -307,6 +311,7 @@ impl Call {
 /// A limit of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Limit {
+    AddressSpace,
     Data,
     Stack,
     MemLock,
@@ -315,6 +320,7 @@ pub(crate) enum Limit {
 impl Limit {
     const fn number_and_name(self) -> (u32, &'static str) {
         match self {
+            Self::AddressSpace => (libc::RLIMIT_AS, "RLIMIT_AS"),
             Self::Data => (libc::RLIMIT_DATA, "RLIMIT_DATA"),
             Self::Stack => (libc::RLIMIT_STACK, "RLIMIT_STACK"),
             Self::MemLock => (libc::RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK"),

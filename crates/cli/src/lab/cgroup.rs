@@ -58,7 +58,8 @@ impl Cgroup {
                 return Err(io::Error::other("the groups below it have no limit on memory"));
             }
         }
-        let folder = above.join(format!("mallow-lab-{}", std::process::id()));
+        let folder = above.join(format!("mallow-lab-{}", std::process::id())); // One of that name can only have been left behind.
+        let _ = fs::remove_dir(&folder);
         fs::create_dir(&folder)?;
         let group = Self { version, folder };
         let (memory, swap, no_swap) = match version {

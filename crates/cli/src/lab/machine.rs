@@ -2,9 +2,13 @@
 //!
 //! Called by the experiments that need them.
 
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, Ordering};
+use mallow_analyze::read::buddyinfo::{self, Zone};
 use std::fs;
 
-use mallow_analyze::read::buddyinfo::{self, Zone};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::{flag, low_level};
 
 use super::{KIB, Obstacle, reason};
 
@@ -32,6 +36,41 @@ impl Drop for Setting {
     fn drop(&mut self) {
         // It could be written a moment ago; if it cannot now, nobody is left to tell.
         let _ = fs::write(self.path, &self.found);
+    }
+}
+
+/// While this lives, a signal that would end the command waits, so that settings are put back first.
+#[derive(Debug)]
+pub(crate) struct Undisturbed {
+    /// Whether signals have their usual effect; they do before and after.
+    is_over: Arc<AtomicBool>,
+    signals: Vec<(i32, Arc<AtomicBool>)>,
+}
+
+impl Undisturbed {
+    /// Begins to hold signals back.
+    pub(crate) fn begin() -> Result<Self, Obstacle> {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let mut signals = Vec::new();
+        for signal in [SIGHUP, SIGINT, SIGTERM] {
+            let has_come = Arc::default();
+            flag::register_conditional_default(signal, Arc::clone(&is_over))
+                .and_then(|_| flag::register(signal, Arc::clone(&has_come)))
+                .map_err(|error| Obstacle::new(format!("cannot hold signals back: {}", reason(&error))))?;
+            signals.push((signal, has_come));
+        }
+        Ok(Self { is_over, signals })
+    }
+}
+
+impl Drop for Undisturbed {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        for (signal, has_come) in &self.signals {
+            if has_come.load(Ordering::SeqCst) {
+                let _ = low_level::emulate_default_handler(*signal);
+            }
+        }
     }
 }
 

@@ -144,10 +144,13 @@ impl Page<'_> {
                 few => few.iter().map(|call| call.shown.as_str()).collect(),
             };
             // Writing to a string cannot fail.
-            let _ = writeln!(
+            let heading = wrapped(&format!("maps after {who}{}", calls.join("; ")), "  ", "    ", style);
+            let _ = write!(
                 text,
-                "\n  {}",
-                style.paint(Tone::Dim, &format!("maps after {who}{}", calls.join("; ")))
+                "
+{}
+",
+                style.paint(Tone::Dim, heading.trim_end())
             );
             for change in changes.iter().take(MOST_CHANGES) {
                 let tone = if change.is_new { Tone::Good } else { Tone::Bad };

@@ -149,12 +149,10 @@ impl Subject {
 
     /// Makes a call, whatever becomes of it.
     pub(crate) fn attempt(&mut self, call: &Call) -> Result<Outcome, Obstacle> {
-        let sent = self.stdin().write_all(format!("{}\n", call.words).as_bytes());
-        let answer = match sent {
-            Ok(()) => self.answer()?,
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => None,
-            Err(error) => return Err(Obstacle::new(format!("cannot send a call: {}", reason(&error)))),
-        };
+        let is_sent = self
+            .send(&format!("{}\n", call.words))
+            .map_err(|error| Obstacle::new(format!("cannot send a call: {}", reason(&error))))?;
+        let answer = if is_sent { self.answer()? } else { None };
         let (outcome, faults) = match answer {
             Some((outcome, faults)) => (outcome, Some(faults)),
             None => (Outcome::Ended(self.end()?), None),
@@ -191,9 +189,14 @@ impl Subject {
         }
         mallow_analyze::escape::name(bytes.trim_ascii())
     }
-
-    fn stdin(&mut self) -> impl Write {
-        self.process.stdin.as_ref().expect("standard input is a pipe until the end is asked for")
+    /// Sends a line; false if nobody is there any more.
+    fn send(&self, line: &str) -> io::Result<bool> {
+        let Some(mut stdin) = self.process.stdin.as_ref() else { return Ok(false) };
+        match stdin.write_all(line.as_bytes()) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Waits for an answer; `None` if there will be none.

@@ -38,7 +38,7 @@ pub(crate) const VERBS: &[(&str, Call)] = &[
 
     ("fork", process::fork), ("exit", process::exit), ("getrlimit", process::getrlimit),
     ("setrlimit", process::setrlimit), ("setuid", process::setuid), ("huge_pages", process::huge_pages),
-    ("cpus", process::cpus), ("glibc", process::glibc),
+    ("cpus", process::cpus), ("glibc", process::glibc), ("online", process::online),
 ];
 
 /// The error number of the last call that failed.

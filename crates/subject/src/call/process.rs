@@ -89,7 +89,7 @@ pub(super) fn setuid(request: &Request<'_>) -> Answer {
     done(unsafe { libc::setuid(request.int(1).cast_unsigned()) })
 }
 
-/// `cpus`: on how many processors the process may run, which is what the C library counts.
+/// `cpus`: on how many processors the process may run, which is what some releases of the C library count.
 pub(super) fn cpus(_request: &Request<'_>) -> Answer {
     let mut set = MaybeUninit::<libc::cpu_set_t>::zeroed();
     // SAFETY: there is room for the answer.
@@ -99,6 +99,13 @@ pub(super) fn cpus(_request: &Request<'_>) -> Answer {
     // SAFETY: counts bits.
     let count = unsafe { libc::CPU_COUNT(&set) };
     Ok(u64::from(count.unsigned_abs()))
+}
+
+/// `online`: how many processors there are, whether or not the process may run on them.
+pub(super) fn online(_request: &Request<'_>) -> Answer {
+    // SAFETY: takes a number only.
+    let count = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
+    u64::try_from(count).map_err(|_| libc::ENOSYS)
 }
 
 /// `glibc`: its release as a number: 2036 is 2.36.

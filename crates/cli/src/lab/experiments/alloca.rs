@@ -3,10 +3,11 @@
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
-use super::super::call::{Call, Limit, Slots};
+use super::super::call::{Call, Slots};
 use super::super::look::Column;
 use super::super::subject::Outcome;
 use super::super::{Experiment, KIB, Lab, MIB, Obstacle, page_bytes, size};
+use super::stack::limit_stack;
 
 pub(super) const ALLOCA: Experiment = Experiment {
     name: "alloca",
@@ -33,7 +34,7 @@ fn run(lab: &mut Lab) -> Result<(), Obstacle> {
     lab.columns(&[Column::Stack, Column::StackResident, Column::Heap]);
     lab.part("alloca in a loop");
     let mut subject = lab.start()?;
-    subject.ask(&Call::setrlimit(Limit::Stack, LIMIT))?;
+    limit_stack(&mut subject, LIMIT)?;
     lab.look(&mut subject)?;
     subject.call(&Call::alloca(COUNT, PIECE))?;
     let kept = lab.look(&mut subject)?;

@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 
-use super::super::call::Call;
+use super::super::call::{Call, Limit, Place};
 use super::super::look::Column;
 use super::super::subject::Outcome;
 use super::super::{Experiment, GIB, Lab, MIB, Obstacle, machine, size};
@@ -27,9 +27,14 @@ fn run(lab: &mut Lab) -> Result<(), Obstacle> {
     let mode = machine::number_in(machine::OVERCOMMIT_MODE)?;
     let total = machine::memory()?;
     let mut subject = lab.start()?;
+    if subject.ask(&Call::getrlimit(Limit::AddressSpace))? != u64::MAX {
+        return Err(Obstacle::new(
+            "a limit on address space (ulimit -v) stands in front of what the kernel would say",
+        ));
+    }
     let before = lab.look(&mut subject)?;
     let p = match subject.attempt(&Call::malloc("p", ASKED))? {
-        Outcome::Gave(address) => super::super::call::Place { name: "p", address },
+        Outcome::Gave(address) => Place { name: "p", address },
         Outcome::Refused(errno) if mode == 2 => {
             lab.look(&mut subject)?;
             lab.expect(

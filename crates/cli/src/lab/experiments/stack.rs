@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 
 use super::super::call::{Call, Limit};
 use super::super::look::Column;
-use super::super::subject::Outcome;
+use super::super::subject::{Outcome, Subject};
 use super::super::{Experiment, KIB, Lab, MIB, Obstacle, page_bytes, size};
 
 pub(super) const STACK: Experiment = Experiment {
@@ -27,14 +27,7 @@ const BELOW: u64 = 3 * MIB;
 fn run(lab: &mut Lab) -> Result<(), Obstacle> {
     lab.columns(&[Column::Stack, Column::StackResident]);
     let mut subject = lab.start()?;
-    let usual = subject.call(&Call::getrlimit(Limit::Stack))?;
-    if usual < LIMIT {
-        return Err(Obstacle::new(format!(
-            "RLIMIT_STACK is {}; the experiment needs 4 MiB: ulimit -s 8192",
-            size(usual)
-        )));
-    }
-    subject.call(&Call::setrlimit(Limit::Stack, LIMIT))?;
+    let usual = limit_stack(&mut subject, LIMIT)?;
     let before = lab.look(&mut subject)?;
     subject.call(&Call::recurse(USED))?;
     let faults = subject.faults();
@@ -92,4 +85,18 @@ fn run(lab: &mut Lab) -> Result<(), Obstacle> {
          the kernel on x86 checked that and refused",
     );
     Ok(())
+}
+
+/// Lowers the limit of the stack; returns what it was.
+pub(super) fn limit_stack(subject: &mut Subject, bytes: u64) -> Result<u64, Obstacle> {
+    let usual = subject.call(&Call::getrlimit(Limit::Stack))?;
+    if usual < bytes {
+        return Err(Obstacle::new(format!(
+            "RLIMIT_STACK is {}; the experiment needs {}: ulimit -s 8192",
+            size(usual),
+            size(bytes)
+        )));
+    }
+    subject.call(&Call::setrlimit(Limit::Stack, bytes))?;
+    Ok(usual)
 }

@@ -85,8 +85,10 @@ fn compile(source: &Path, program: PathBuf, options: &[&str]) -> Result<PathBuf,
         Obstacle::new(format!("it takes a C compiler, and cc cannot be started: {}", reason(&error)))
     })?;
     if !output.status.success() {
-        let complaint = mallow_analyze::escape::name(output.stderr.trim_ascii());
-        return Err(Obstacle::new(format!("cc {} failed: {complaint}", options.join(" "))));
+        let mut lines = output.stderr.trim_ascii().split(|byte| *byte == b'\n');
+        let complaint = mallow_analyze::escape::name(lines.next().unwrap_or_default());
+        let command = ["cc"].iter().chain(options).copied().collect::<Vec<_>>().join(" ");
+        return Err(Obstacle::new(format!("{command} fails here: {}", complaint.trim_end_matches('.'))));
     }
     Ok(program)
 }

@@ -4,7 +4,7 @@ use nix::errno::Errno;
 
 use super::super::call::{Call, Limit};
 use super::super::look::Column;
-use super::super::machine::{self, Setting};
+use super::super::machine::{self, Setting, Undisturbed};
 use super::super::subject::Outcome;
 use super::super::{Experiment, GIB, Lab, MIB, Obstacle, size};
 
@@ -41,8 +41,10 @@ fn run(lab: &mut Lab) -> Result<(), Obstacle> {
     );
 
     let mode = machine::number_in(machine::OVERCOMMIT_MODE)?;
-    // Dropped in the opposite order: the mode first.
-    let mut settings = Vec::new();
+    // Dropped in the opposite order, here and when something fails.
+    let mut undisturbed = None;
+    let mut ratio = None;
+    let mut strict = None;
     if mode != 2 {
         if !lab.may_change_machine {
             lab.note(format!(
@@ -52,9 +54,10 @@ fn run(lab: &mut Lab) -> Result<(), Obstacle> {
             remark(lab);
             return Ok(());
         }
+        undisturbed = Some(Undisturbed::begin()?);
         // Room for everything that runs on the machine already.
-        settings.push(Setting::change("/proc/sys/vm/overcommit_ratio", "95")?);
-        settings.push(Setting::change(machine::OVERCOMMIT_MODE, "2")?);
+        ratio = Some(Setting::change("/proc/sys/vm/overcommit_ratio", "95")?);
+        strict = Some(Setting::change(machine::OVERCOMMIT_MODE, "2")?);
     }
     lab.part("vm.overcommit_memory is 2");
     let mut subject = lab.start()?;
@@ -64,7 +67,7 @@ fn run(lab: &mut Lab) -> Result<(), Obstacle> {
     let beyond = (limit.saturating_sub(committed) + GIB).next_multiple_of(MIB);
     let outcome = subject.attempt(&Call::mmap("p", beyond))?;
     lab.look(&mut subject)?;
-    while settings.pop().is_some() {}
+    drop((strict, ratio, undisturbed));
     lab.table(
         &["CommitLimit", "Committed_AS", "MemAvailable", "asked for"],
         vec![[limit, committed, available, beyond].map(size).to_vec()],
