@@ -8,8 +8,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use mallow_analyze::read::cgroup::group::Group;
-use mallow_analyze::read::cgroup::place::{self, Place, Version};
+use mallow_analyze::read::cgroup::place::{self, Place};
 use mallow_analyze::read::mountinfo::{self, Mount};
+
+pub(crate) use mallow_analyze::read::cgroup::place::Version;
 
 use crate::machine;
 use crate::process::Process;

@@ -60,6 +60,7 @@ fn main() -> ExitCode {
 /// Runs a verb that looks at something; the status is 0 if all is well, and 1 if something was found.
 fn look(verb: &Verb) -> anyhow::Result<Ending> {
     match verb {
+        Verb::Doctor(doctor) => cmd::doctor::doctor(doctor),
         Verb::Free(free) => cmd::free::free(free),
         Verb::Oom(oom) => cmd::oom::oom(oom),
         Verb::Limits(limits) => cmd::limits::limits(limits),

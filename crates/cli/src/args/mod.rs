@@ -5,6 +5,7 @@
 //! [`refusal`].
 
 mod diff;
+mod doctor;
 mod duration;
 mod free;
 mod lab;
@@ -24,6 +25,7 @@ use std::os::unix::ffi::OsStrExt;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use diff::Diff;
+pub(crate) use doctor::Doctor;
 pub(crate) use free::Free;
 pub(crate) use lab::Lab;
 pub(crate) use limits::Limits;
@@ -51,6 +53,7 @@ Examples:
   mallow limits 4121                   how much more it may take, and what happens then
   mallow free                          where the memory of the machine is
   mallow oom                           who was killed for want of memory, and why
+  mallow doctor                        what can be seen from here
   mallow run python3 script.py         run a program on mallow, and see what it used
   mallow run --stats -- redis-server   the same, with every counter of the allocator
 
@@ -90,6 +93,8 @@ pub(crate) enum Verb {
     Free(Free),
     /// Say who was killed for want of memory, and why
     Oom(Oom),
+    /// Say what this kernel, these permissions and this command allow
+    Doctor(Doctor),
     /// Run a program on mallow and sum up what it used
     Run(Run),
     /// Print what a shell needs to complete the words of this command

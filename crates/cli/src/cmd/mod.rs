@@ -1,6 +1,7 @@
 //! The verbs of the command, one per file.
 
 pub(crate) mod diff;
+pub(crate) mod doctor;
 pub(crate) mod free;
 pub(crate) mod lab;
 pub(crate) mod limits;

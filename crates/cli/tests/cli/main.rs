@@ -7,6 +7,7 @@
 
 mod command;
 mod counts;
+mod doctor;
 mod elf;
 mod endings;
 mod free;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         limits::trials(),
         free::trials(),
         oom::trials(),
+        doctor::trials(),
         target::trials(),
         why::trials(),
     ];

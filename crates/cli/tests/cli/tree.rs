@@ -6,7 +6,7 @@
 //! ```
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -38,6 +38,11 @@ impl Tree {
         done(fs::write(path, content));
     }
 
+    /// The folder that stands for `/proc`.
+    pub(crate) fn proc(&self) -> PathBuf {
+        self.0.path().join("proc")
+    }
+
     /// Removes a file.
     pub(crate) fn remove(&self, path: &str) {
         done(fs::remove_file(self.0.path().join(path)));
@@ -46,7 +51,7 @@ impl Tree {
     /// The command that looks at this machine.
     pub(crate) fn mallow(&self, arguments: &[&str]) -> Command {
         let mut command = mallow(arguments);
-        command.env("HOST_PROC", self.0.path().join("proc")).env("HOST_SYS", self.0.path().join("sys"));
+        command.env("HOST_PROC", self.proc()).env("HOST_SYS", self.0.path().join("sys"));
         command.env_remove("COLUMNS");
         command
     }
