@@ -43,6 +43,7 @@ fn one(kill: &Kill) -> Value {
         "victims": kill.victims.iter().map(victim).collect::<Vec<_>>(),
         "whole_group": kill.whole_group.as_ref().map(text),
         "reason": reason(kill::reason(kill)),
+        "reason_missing": reason_missing(kill::reason(kill)),
         "candidates": kill::ranked(kill).iter().map(candidate).collect::<Vec<_>>(),
     })
 }
@@ -64,6 +65,16 @@ const fn reason(reason: Reason) -> Option<&'static str> {
         Reason::Child => Some("child of the one with most points"),
         Reason::Nobody => Some("nobody could be killed"),
         Reason::NotMost | Reason::NoTable | Reason::UnknownTotal | Reason::Unfinished => None,
+    }
+}
+
+const fn reason_missing(reason: Reason) -> Option<&'static str> {
+    match reason {
+        Reason::Most | Reason::Asked | Reason::Child | Reason::Nobody => None,
+        Reason::NotMost => Some("by the table another one had more points"),
+        Reason::NoTable => Some("the log has no table"),
+        Reason::UnknownTotal => Some("the log does not say how much memory there was"),
+        Reason::Unfinished => Some("the log ends before it says who was killed"),
     }
 }
 
