@@ -69,11 +69,13 @@ impl Process {
     /// Opens the process with the number `pid`; a number of a thread means the process that the thread is of.
     pub(crate) fn open(pid: u32) -> Result<Self, Failure> {
         let process = Self::open_number(pid)?;
-        match process.status() {
+        match process.plain_status() {
             // A thread has a directory of its own, which is not listed.
             Ok(Status { group: Some(group), .. }) if group != u64::from(pid) => {
                 Self::open_number(u32::try_from(group).unwrap_or(pid))
             }
+            // With hidepid the directory can be opened, and is empty.
+            Err(error) if is_gone(&error) && is_hidden(pid) => Err(no_process(pid, Errno::NOENT)),
             _ => Ok(process),
         }
     }
@@ -167,7 +169,7 @@ impl Process {
             }
             Unreadable::Zombie => (
                 format!("{who} has ended, and its parent has not asked how: it has no memory any more"),
-                match self.status() {
+                match self.plain_status() {
                     Ok(status) => format!("Its parent is process {}.", status.parent_pid),
                     Err(_) => SEE_WHAT_RUNS.to_owned(),
                 },
@@ -191,7 +193,7 @@ impl Process {
     fn obstacle(&self, error: io::Error) -> Unreadable {
         match Errno::from_io_error(&error) {
             // A kernel may lack a file that others have.
-            Some(Errno::NOENT) if self.status().is_ok() => {
+            Some(Errno::NOENT) if self.plain_status().is_ok() => {
                 self.state_obstacle().unwrap_or(Unreadable::Failed(error))
             }
             Some(Errno::NOENT | Errno::SRCH) => self.state_obstacle().unwrap_or(Unreadable::Vanished),
@@ -202,15 +204,20 @@ impl Process {
 
     /// The reason that lies in the state of the process, if one does.
     fn state_obstacle(&self) -> Option<Unreadable> {
-        let file = openat(&self.directory, "status", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-        let mut bytes = Vec::new();
-        File::from(file).read_to_end(&mut bytes).ok()?;
-        let status = status::parse(&bytes).ok()?;
+        let status = self.plain_status().ok()?;
         match status.state {
             b'Z' | b'X' => Some(Unreadable::Zombie),
             _ if status.has_no_memory() => Some(Unreadable::KernelThread),
             _ => None,
         }
+    }
+
+    /// Returns its status, or the error as it is: those who explain errors need it themselves.
+    fn plain_status(&self) -> io::Result<Status> {
+        let file = openat(&self.directory, "status", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let mut bytes = Vec::new();
+        File::from(file).read_to_end(&mut bytes)?;
+        status::parse(&bytes).map_err(io::Error::other)
     }
 }
 
@@ -231,8 +238,7 @@ pub(crate) const SEE_WHAT_RUNS: &str = "See what runs: mallow top --once";
 
 /// Says why a process has no directory, which may also be because it is hidden.
 fn no_process(pid: u32, errno: Errno) -> Failure {
-    let is_hidden = env::var_os("HOST_PROC").is_none() && is_alive(pid);
-    let (sentence, advice) = if is_hidden {
+    let (sentence, advice) = if is_hidden(pid) {
         (
             format!("process {pid} is there, and /proc does not show it: it is mounted with hidepid"),
             "Look at it as its user or as root.".to_owned(),
@@ -244,6 +250,15 @@ fn no_process(pid: u32, errno: Errno) -> Failure {
         (format!("cannot open {}: {errno}", path.display()), "Check that /proc is mounted.".to_owned())
     };
     Failure::new(failure::CANNOT_LOOK, sentence, advice)
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::SRCH))
+}
+
+/// Whether a process that `/proc` does not show is there.
+fn is_hidden(pid: u32) -> bool {
+    env::var_os("HOST_PROC").is_none() && is_alive(pid)
 }
 
 /// Whether a signal could be sent, or may not be sent, to a process of this number.

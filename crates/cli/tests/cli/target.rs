@@ -9,7 +9,7 @@ use std::thread;
 use libtest_mimic::Trial;
 use rustix::process::geteuid;
 
-use crate::command::{MALLOW, assert_contains, done, mallow, stderr, stdout};
+use crate::command::{MALLOW, assert_contains, done, mallow, output, stderr, stdout};
 use crate::elf;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -23,6 +23,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_number_that_nobody_has_is_said,
         hostile_names_are_printed_escaped,
         a_zombie_is_called_one,
+        a_process_may_end_at_any_moment,
     ];
     let no_kernel_threads =
         (!Path::new("/proc/2/comm").exists()).then_some("no threads of the kernel are seen here");
@@ -33,7 +34,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     );
     let not_root = (!geteuid().is_root()).then_some("needs root to become somebody else");
     trials.extend(
-        crate::trials![what_belongs_to_others_is_said]
+        crate::trials![what_belongs_to_others_is_said, what_is_hidden_is_said]
             .into_iter()
             .map(|trial| crate::unless(not_root, trial)),
     );
@@ -174,4 +175,33 @@ fn what_belongs_to_others_is_said() {
     let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
     let said = stderr(Command::new("setpriv").args(nobody).arg(&copy).args(["why", &pid]), 2);
     assert_contains(&said, "belongs to another user or protects itself: its smaps may not be read");
+}
+
+/// In a view of `/proc` that shows nobody the processes of others.
+fn what_is_hidden_is_said() {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    let folder = done(tempfile::Builder::new().permissions(mode).tempdir());
+    let copy = folder.path().join("mallow");
+    elf::copy_executable(Path::new(MALLOW), &copy);
+    let script = "mount -t proc -o hidepid=2 proc /proc || exit 77; \
+                  exec setpriv --reuid=65534 --regid=65534 --clear-groups $1 why 1";
+    let output = output(Command::new("unshare").args(["-m", "sh", "-c", script, "sh"]).arg(&copy));
+    if output.status.code() == Some(77) {
+        return;
+    }
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_contains(&said, "process 1 is there, and /proc does not show it: it is mounted with hidepid");
+}
+
+fn a_process_may_end_at_any_moment() {
+    for nth in 0..40 {
+        let mut child = done(Command::new("sleep").arg(format!("0.0{}", nth % 10)).spawn());
+        let pid = child.id().to_string();
+        let reaper = thread::spawn(move || child.wait());
+        let output = output(&mut mallow(["why", "--json", &pid]));
+        assert!(matches!(output.status.code(), Some(0 | 2)), "{output:?}");
+        assert_eq!(output.status.code() == Some(2), !output.stderr.is_empty(), "{output:?}");
+        let _ = reaper.join();
+    }
 }
