@@ -1,15 +1,19 @@
 //! `mallow limits`: every limit above a process is found, and what cannot be seen is said.
 
+use std::fs;
+use std::process::{Command, Stdio};
+
 use libtest_mimic::Trial;
 
-use crate::command::{assert_contains, mallow, output, stderr, stdout};
+use crate::command::{assert_contains, done, mallow, output, stderr, stdout};
 use crate::golden::assert_golden;
+use crate::group::Group;
 use crate::tree::Tree;
 
 const V2: &str = include_str!("../trees/v2.tree");
 
 pub(crate) fn trials() -> Vec<Trial> {
-    crate::trials![
+    let mut trials = crate::trials![
         the_limits_of_a_recorded_machine_are_told,
         the_object_for_programs_holds_the_same,
         version_1_is_told_in_the_same_words,
@@ -19,7 +23,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         strict_promises_are_a_limit,
         this_machine_is_looked_at,
         wrong_options_are_refused,
-    ]
+    ];
+    let obstacle = Group::new().err();
+    trials.extend(
+        crate::trials![a_real_limit_is_found]
+            .into_iter()
+            .map(|trial| crate::unless(obstacle.as_deref(), trial)),
+    );
+    trials
 }
 
 fn page(tree: &Tree, arguments: &[&str]) -> (Option<i32>, String) {
@@ -132,6 +143,24 @@ fn this_machine_is_looked_at() {
         assert_contains(&text, part);
     }
     assert_contains(&stdout(&mut mallow(["help", "limits"])), "mallow limits --watch 60 postgres");
+}
+
+fn a_real_limit_is_found() {
+    let group = done(Group::new());
+    let mut cat = done(Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn());
+    let pid = cat.id().to_string();
+    done(fs::write(group.processes(), &pid));
+    let output = output(&mut mallow(["limits", "--watch", "0", &pid]));
+    let _ = cat.kill();
+    done(cat.wait());
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_contains(&text, &format!("Nearest: cgroup max of /{}, with ", group.name()));
+    assert_contains(&text, " left of 32.0 MiB (");
+    assert_contains(
+        &text,
+        &format!("If /{} reaches its limit, it is this process that is killed, out of 1:", group.name()),
+    );
 }
 
 fn wrong_options_are_refused() {

@@ -12,6 +12,7 @@ mod elf;
 mod endings;
 mod free;
 mod golden;
+mod group;
 mod help;
 mod lab;
 mod library;

@@ -8,6 +8,7 @@ use libtest_mimic::Trial;
 
 use crate::command::{assert_contains, done, mallow, output, stderr, stdout};
 use crate::golden::assert_golden;
+use crate::group::Group;
 
 /// Logs of several kernels, which the parsers' tests read too.
 const LOGS: [&str; 7] = [
@@ -115,34 +116,6 @@ fn the_kernels_own_log_is_read_or_refused() {
     }
 }
 
-/// A cgroup with a limit of 32 MiB, removed when dropped.
-struct Group(PathBuf);
-
-impl Group {
-    fn new() -> Result<Self, String> {
-        let name = format!("mallow-test-{}", std::process::id());
-        let root = Path::new("/sys/fs/cgroup");
-        let (folder, limit) = if root.join("memory/memory.limit_in_bytes").exists() {
-            (root.join("memory").join(name), "memory.limit_in_bytes")
-        } else {
-            (root.join(name), "memory.max")
-        };
-        fs::create_dir(&folder).map_err(|error| format!("cannot make a cgroup: {error}"))?;
-        let group = Self(folder);
-        fs::write(group.0.join(limit), "33554432")
-            .map_err(|error| format!("cannot limit a cgroup: {error}"))?;
-        // Without this a machine with swap would only become slow.
-        let _ = fs::write(group.0.join("memory.swap.max"), "0");
-        Ok(group)
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.0);
-    }
-}
-
 /// Why nobody can be killed here for a test.
 fn no_group() -> Result<(), String> {
     File::open("/dev/kmsg").map_err(|error| format!("cannot read /dev/kmsg: {error}"))?;
@@ -157,8 +130,7 @@ fn a_real_kill_is_told() {
     let script = "import os,sys\nopen(sys.argv[1],'w').write(str(os.getpid()))\n\
                   open('/proc/self/comm','w').write('a (b) c')\nkept=[]\n\
                   while True: kept.append(bytearray(os.urandom(1)*1048576))";
-    let mut eater =
-        done(Command::new("python3").args(["-c", script]).arg(group.0.join("cgroup.procs")).spawn());
+    let mut eater = done(Command::new("python3").args(["-c", script]).arg(group.processes()).spawn());
     let pid = eater.id();
     let ending = done(eater.wait());
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ending), Some(9), "{ending:?}");
@@ -166,7 +138,7 @@ fn a_real_kill_is_told() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert_contains(&text, &format!("killed   a (b) c ({pid}) of user "));
-    let name = group.0.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = group.name();
     assert_contains(&text, &format!("the cgroup /{name}: 32.0 MiB of 32.0 MiB used"));
     assert_contains(&text, "it had the most points");
 }
