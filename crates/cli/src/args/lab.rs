@@ -16,6 +16,9 @@ Examples:
   mallow lab lazy --explain                with the explanation
   mallow lab all --json | jq .name,.outcome
 
+JSON: one object a line, with name, title, allocator, outcome (seen, not seen, could not look), reason, steps (calls with
+faults, numbers in bytes, lines of maps), tables, findings, remarks and notes; with --explain, explanation.
+
 Exit status:
   0  the effect was seen      1  it was not      2  could not look; the reason is given";
 

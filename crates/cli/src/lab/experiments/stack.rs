@@ -81,8 +81,8 @@ fn run(lab: &mut Lab) -> Result<(), Obstacle> {
     );
     lab.remark(
         "the kernel extends the stack when a function writes below the stack pointer",
-        "any access within the limit extends it. The write above was megabytes away from the stack pointer; up to Linux 4.20 \
-         the kernel on x86 checked that and refused",
+        "any access within the limit extends it. The write above was megabytes away from the stack pointer; older \
+         kernels on x86 checked that and refused",
     );
     Ok(())
 }
