@@ -197,8 +197,12 @@ pub fn parse(file: &[u8]) -> Result<Vec<Mapping>, ReadError> {
             }
         } else {
             let mapping = mapping(line).ok_or(wrong("`START-END PERMISSIONS OFFSET DEVICE INODE NAME`"))?;
-            if mappings.last().is_some_and(|last| last.end > mapping.start) {
+            if mappings.last().is_some_and(|last| last.start > mapping.start) {
                 return Err(wrong("a mapping behind the one before"));
+            }
+            // One that grew while the file was read is in it twice, the second time as it is now.
+            while mappings.last().is_some_and(|last| last.end > mapping.start) {
+                mappings.pop();
             }
             mappings.push(mapping);
         }
@@ -306,11 +310,20 @@ Locked:                0 kB
     }
 
     #[test]
+    fn a_mapping_that_grows_meanwhile_counts_once() {
+        let file =
+            b"1000-2000 rw-p 0 0:0 0\nRss: 4 kB\n1000-3000 rw-p 0 0:0 0\nRss: 8 kB\n3000-4000 rw-p 0 0:0 0\n";
+        let found = parse(file).unwrap();
+        let found: Vec<_> = found.iter().map(|one| (one.start, one.end, one.resident_bytes())).collect();
+        assert_eq!(found, [(0x1000, 0x3000, 8192), (0x3000, 0x4000, 0)]);
+    }
+
+    #[test]
     fn what_is_wrong_is_told_with_its_place() {
         for (file, offset, expected) in [
             (&b"Rss: 8 kB\n"[..], 0, "a mapping before"),
             (b"1000-2000 r--p 0 0:0 0\nRss: 8\n", 23, "a number of kB"),
-            (b"1000-2000 r--p 0 0:0 0\n1000-3000 r--p 0 0:0 0\n", 23, "behind the one before"),
+            (b"2000-3000 r--p 0 0:0 0\n1000-2000 r--p 0 0:0 0\n", 23, "behind the one before"),
             (b"2000-1000 r--p 0 0:0 0\n", 0, "`START-END"),
             (b"1000-2000 r--q 0 0:0 0\n", 0, "`START-END"),
             (b"1000-2000 r--\n", 0, "`START-END"),
