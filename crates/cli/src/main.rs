@@ -69,6 +69,7 @@ fn look(verb: &Verb) -> anyhow::Result<Ending> {
         Verb::Report(report) => cmd::report::report(report),
         Verb::Lab(lab) => cmd::lab::lab(lab),
         Verb::Map(map) => cmd::map::map(map),
+        Verb::Trim(trim) => cmd::trim::trim(trim),
         Verb::Run(run) => cmd::run::run(run),
         Verb::Completions(completions) => cmd::paper::completions(completions),
         Verb::Man(_) => cmd::paper::man(),

@@ -4,6 +4,7 @@
 //! read, so that looking does not bring it back. Called by `look`.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 
 use mallow_analyze::mallow::Reader;
@@ -37,6 +38,24 @@ impl ProcessMemory {
             page_map: process.open_file("pagemap")?,
             entries: Vec::new(),
         })
+    }
+
+    /// Opens the memory of a process to put a question into it.
+    ///
+    /// # Errors
+    ///
+    /// Why that may not be.
+    pub(crate) fn open_to_ask(process: &Process) -> Result<Self, Unreadable> {
+        Ok(Self { memory: process.open_writable("mem")?, ..Self::open(process)? })
+    }
+
+    /// Writes a word at `address`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's reason: the process has no memory there, or has ended.
+    pub(crate) fn write_word(&self, address: u64, word: u64) -> io::Result<()> {
+        self.memory.write_all_at(&word.to_le_bytes(), address)
     }
 
     /// Calls `each` with whether each of `pages` pages is in memory, until it returns `false`.

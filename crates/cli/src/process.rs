@@ -115,6 +115,12 @@ impl Process {
         opened.map(File::from).map_err(|errno| self.obstacle(errno.into()))
     }
 
+    /// Opens one of its files for reading and writing.
+    pub(crate) fn open_writable(&self, file: &str) -> Result<File, Unreadable> {
+        let opened = openat(&self.directory, file, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
+        opened.map(File::from).map_err(|errno| self.obstacle(errno.into()))
+    }
+
     /// Returns one of its files that are empty in a process without memory; then the reason is the error.
     pub(crate) fn read_memory(&self, file: &str) -> Result<Vec<u8>, Unreadable> {
         let bytes = self.read(file)?;

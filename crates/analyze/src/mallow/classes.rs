@@ -16,6 +16,7 @@ pub struct Class {
     /// Bytes of address space in slabs.
     pub slab_bytes: u64,
     /// Bytes of them that are in memory.
+    #[serde(rename = "resident_bytes")]
     pub resident: u64,
     /// Blocks that the program has.
     pub live_blocks: u64,

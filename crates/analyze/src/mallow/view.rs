@@ -28,6 +28,7 @@ use crate::read::smaps::Mapping;
 
 /// What memory of a heap is for. The order is that of the ledger.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Part {
     /// Blocks that the program has, rounded up to their size class or to whole units or pages.
     Live,
@@ -55,6 +56,7 @@ pub struct Share {
     /// What they are for.
     pub part: Part,
     /// How many.
+    #[serde(rename = "resident_bytes")]
     pub resident: u64,
 }
 
@@ -76,6 +78,7 @@ pub struct View {
     /// Heaps of threads, those of threads that have ended included.
     pub heaps: u64,
     /// Bytes that were given back to the kernel since the start.
+    #[serde(rename = "purged_bytes")]
     pub purged: Option<u64>,
     /// Records that made no sense, because they were being changed.
     pub odd_slabs: u64,

@@ -16,6 +16,7 @@ mod paper;
 mod refusal;
 mod report;
 mod run;
+mod trim;
 mod why;
 
 use std::env;
@@ -35,6 +36,7 @@ pub(crate) use paper::{Completions, Man};
 pub(crate) use refusal::refuse;
 pub(crate) use report::Report;
 pub(crate) use run::Run;
+pub(crate) use trim::Trim;
 pub(crate) use why::Why;
 
 use crate::child::Ending;
@@ -54,6 +56,7 @@ Examples:
   mallow free                          where the memory of the machine is
   mallow oom                           who was killed for want of memory, and why
   mallow doctor                        what can be seen from here
+  mallow trim 4121                     have a process on mallow give back what it does not use
   mallow run python3 script.py         run a program on mallow, and see what it used
   mallow run --stats -- redis-server   the same, with every counter of the allocator
 
@@ -95,6 +98,8 @@ pub(crate) enum Verb {
     Oom(Oom),
     /// Say what this kernel, these permissions and this command allow
     Doctor(Doctor),
+    /// Ask a process on mallow to give back what it does not use
+    Trim(Trim),
     /// Run a program on mallow and sum up what it used
     Run(Run),
     /// Print what a shell needs to complete the words of this command

@@ -10,4 +10,5 @@ pub(crate) mod oom;
 pub(crate) mod paper;
 pub(crate) mod report;
 pub(crate) mod run;
+pub(crate) mod trim;
 pub(crate) mod why;

@@ -13,6 +13,7 @@ mod endings;
 mod free;
 mod golden;
 mod group;
+mod heap;
 mod help;
 mod lab;
 mod library;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         surroundings::trials(),
         library::trials(),
         counts::trials(),
+        heap::trials(),
         lab::trials(),
         map::trials(),
         limits::trials(),
