@@ -14,12 +14,29 @@ use crate::slab::Slab;
 pub struct Bin {
     first: Cell<Option<&'static Slab>>,
     last: Cell<Option<&'static Slab>>,
+    /// In all slabs of the class, also those that are full and not in the queue.
+    units: Cell<u32>,
 }
 
 impl Bin {
     /// An empty bin.
     pub const fn new() -> Self {
-        Self { first: Cell::new(None), last: Cell::new(None) }
+        Self { first: Cell::new(None), last: Cell::new(None), units: Cell::new(0) }
+    }
+
+    /// Units in all slabs of the class.
+    pub fn units(&self) -> u32 {
+        self.units.get()
+    }
+
+    /// Notes that there is a new slab.
+    pub fn note_opened(&self, slab: &Slab) {
+        self.units.set(self.units.get() + slab.units());
+    }
+
+    /// Notes that `slab` is about to be closed.
+    pub fn note_closed(&self, slab: &Slab) {
+        self.units.set(self.units.get() - slab.units());
     }
 
     /// The slab whose turn it is.

@@ -138,37 +138,46 @@ pub const HUGE_BLOCK_BYTES: usize = 2 * MIB;
 /// Bytes; freed large mappings kept in all, at least.
 pub const LARGE_CACHE_FLOOR_BYTES: usize = 8 * MIB;
 
-/// Bytes in use per heap from which on slabs are long: a thread then gets more blocks at a time, and no small program pays for it.
-pub const LONG_SLABS_FROM_BYTES: usize = 4 * MIB;
-/// Units in a long slab, at least.
-pub const LONG_SLAB_UNITS: u32 = 4;
+/// A new slab is this part of what its class has, within [`SlabUnits`]: a class with few blocks has few bytes that are not used.
+pub const SLAB_SHARE: u32 = 4;
 
-/// Units in a slab of `class`: the fewest of 1, 2, 4, 8 that hold at least 32 blocks (8 above 4 KiB) and leave a
-/// tail of at most a thirty-second.
-pub const fn slab_units(class: SizeClass) -> u32 {
-    SLAB_UNITS[class.index()] as u32
+/// How long slabs of a class are, in units; powers of two.
+#[derive(Clone, Copy, Debug)]
+pub struct SlabUnits {
+    /// The first one: at least two blocks.
+    pub shortest: u32,
+    /// One of many: at least 32 blocks (8 above 4 KiB), a tail of at most a thirty-second, and 64 KiB.
+    pub longest: u32,
 }
 
-const SLAB_UNITS: [u8; CLASS_COUNT] = {
-    let mut table = [0; CLASS_COUNT];
+/// How long slabs of `class` are.
+pub const fn slab_units(class: SizeClass) -> SlabUnits {
+    SLAB_UNITS[class.index()]
+}
+
+const SLAB_UNITS: [SlabUnits; CLASS_COUNT] = {
+    let mut table = [SlabUnits { shortest: 0, longest: 0 }; CLASS_COUNT];
     let mut index = 0;
     while index < CLASS_COUNT {
-        table[index] = match SizeClass::at(index) {
-            Some(class) => fitting_units(class.block_bytes()),
-            None => panic!(),
+        let Some(class) = SizeClass::at(index) else { panic!() };
+        let wanted = if class.block_bytes() > 4 * KIB { 8 } else { 32 };
+        table[index] = SlabUnits {
+            shortest: fitting_units(class, 1, 2, 1),
+            longest: fitting_units(class, 4, wanted, 32),
         };
         index += 1;
     }
     table
 };
 
-const fn fitting_units(block_bytes: usize) -> u8 {
-    let wanted = if block_bytes > 4 * KIB { 8 } else { 32 };
-    let mut units = 1;
+/// The fewest of 1, 2, 4, 8 units, but not fewer than `least`, that hold `blocks` blocks and leave a tail of at most a
+/// `share`-th.
+const fn fitting_units(class: SizeClass, least: u32, blocks: usize, share: usize) -> u32 {
+    let mut units = least;
     while units < 8 {
         let bytes = units as usize * UNIT_BYTES;
-        let blocks = bytes / block_bytes;
-        if blocks >= wanted && (bytes - blocks * block_bytes) * 32 <= bytes {
+        let fitting = bytes / class.block_bytes();
+        if fitting >= blocks && (bytes - fitting * class.block_bytes()) * share <= bytes {
             return units;
         }
         units *= 2;
@@ -200,9 +209,11 @@ const _: () = {
     let mut index = 0;
     while index < CLASS_COUNT {
         let Some(class) = SizeClass::at(index) else { panic!() };
-        assert!(slab_units(class) as usize * UNIT_BYTES / class.block_bytes() >= 8);
-        assert!(all_blocks_fit_a_chain(class, slab_units(class)));
-        assert!(all_blocks_fit_a_chain(class, LONG_SLAB_UNITS) || slab_units(class) > LONG_SLAB_UNITS);
+        let SlabUnits { shortest, longest } = slab_units(class);
+        assert!(shortest as usize * UNIT_BYTES / class.block_bytes() >= 2);
+        assert!(longest as usize * UNIT_BYTES / class.block_bytes() >= 8);
+        assert!(shortest.is_power_of_two() && longest.is_power_of_two() && shortest <= longest);
+        assert!(all_blocks_fit_a_chain(class, longest));
         index += 1;
     }
 };

@@ -11,8 +11,7 @@ use mallow_units::SizeClass;
 use crate::allocator::Allocator;
 use crate::chunk::{End, Wish};
 use crate::config::{
-    CLOCK_CREDIT, LONG_SLAB_UNITS, LONG_SLABS_FROM_BYTES, SLOW_PACE_BLOCKS, SLOW_PACE_MS, TICK_MS,
-    TICK_PAUSE, slab_units,
+    CLOCK_CREDIT, SLAB_SHARE, SLOW_PACE_BLOCKS, SLOW_PACE_MS, SlabUnits, TICK_MS, TICK_PAUSE, slab_units,
 };
 use crate::heap::Heap;
 use crate::outstanding::Blocks;
@@ -181,13 +180,12 @@ impl Allocator {
 
     fn open_slab(&'static self, heap: &'static Heap, class: SizeClass) -> Option<&'static Slab> {
         self.settle(heap);
-        let units = if self.counters.run_bytes() / self.heap_count() < LONG_SLABS_FROM_BYTES {
-            slab_units(class)
-        } else {
-            slab_units(class).max(LONG_SLAB_UNITS)
-        };
+        let bin = &heap.bins[class.index()];
+        let SlabUnits { shortest, longest } = slab_units(class);
+        let units = 1 << (bin.units() / SLAB_SHARE).clamp(shortest, longest).ilog2();
         let (slab, run) = self.take_run(heap, Wish { units, align_units: 1, end: End::Low })?;
         slab.open(run.start, units, class, heap.id(), run.is_zero);
+        bin.note_opened(slab);
         Some(slab)
     }
 
@@ -195,6 +193,7 @@ impl Allocator {
     pub(crate) fn close_slab(&'static self, heap: &Heap, slab: &'static Slab) {
         heap.note_frees(slab);
         self.unlist(heap, slab);
+        heap.bins[slab.class().index()].note_closed(slab);
         self.give_up_run(heap, slab);
     }
 }

@@ -91,7 +91,7 @@ impl Fixture {
         let region = Region::reserve(&SIM, 2 * MIB).expect("nothing is refused");
         let chunk = region.open_chunk(&SIM).expect("nothing is refused").expect("the first chunk");
         let slab = region.slab(0);
-        slab.open(chunk.unit_start(0), slab_units(class), class, 1, true);
+        slab.open(chunk.unit_start(0), slab_units(class).longest, class, 1, true);
         Self { slab, held: BTreeSet::new() }
     }
 
