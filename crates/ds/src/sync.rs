@@ -6,13 +6,13 @@
 //! shared words live in freshly mapped memory, runs under random schedules unchanged.
 
 #[cfg(loom)]
-pub use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub use loom::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 #[cfg(not(any(loom, shuttle)))]
-pub use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 #[cfg(all(shuttle, not(loom)))]
-pub use self::scheduled::{AtomicU32, AtomicU64, Ordering};
+pub use self::scheduled::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 /// Tells the processor, or the model checker, that this thread is waiting for another.
 #[inline]
@@ -120,6 +120,7 @@ mod scheduled {
             }
         };
     }
+    scheduled_atomic!(AtomicU8, u8);
     scheduled_atomic!(AtomicU32, u32);
     scheduled_atomic!(AtomicU64, u64);
 }

@@ -89,6 +89,23 @@ impl Model {
         self.inside.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// What a thread does that looks into the mailbox of another, and has no use for the letters.
+    fn look_into(&self) {
+        let first = mailbox::take_all(&self.mailbox).first();
+        let (mut letter, mut last) = (first, 0);
+        while letter != 0 {
+            last = letter as usize - 1;
+            letter = self.letter_link[last].load(Ordering::Relaxed);
+        }
+        if first != 0 {
+            mailbox::post(&self.mailbox, first, |next| self.letter_link[last].store(next, Ordering::Relaxed));
+            if owner::visit(&self.owner) {
+                self.drain();
+                owner::vacate(&self.owner, &self.mailbox, || self.drain());
+            }
+        }
+    }
+
     fn assert_all_home(&self, blocks: usize) {
         for (index, home) in self.home.iter().take(blocks).enumerate() {
             assert_eq!(home.load(Ordering::Relaxed), 1, "block {index} came home once");
@@ -149,6 +166,50 @@ fn no_letter_is_forgotten_when_the_owner_exits() {
         sender.join().unwrap();
         model.assert_all_home(1);
         assert_eq!(model.owner.get(), Owner::Vacant);
+    });
+}
+
+/// Do letters that a third thread takes and posts again reach somebody, when the owner exits meanwhile?
+#[test]
+fn letters_that_were_looked_at_are_not_forgotten() {
+    loom::model(|| {
+        let model = Model::new(Owner::Owned);
+        model.send(0, &[0]);
+        model.send(1, &[1]);
+        let looker = {
+            let model = Arc::clone(&model);
+            thread::spawn(move || model.look_into())
+        };
+        model.drain();
+        owner::vacate(&model.owner, &model.mailbox, || model.drain());
+        looker.join().unwrap();
+        model.assert_all_home(2);
+        assert_eq!(model.owner.get(), Owner::Vacant);
+    });
+}
+
+/// Does a block that is sent while a third thread has the letters of its slab come home?
+#[test]
+fn a_slab_whose_letter_is_looked_at_takes_more_blocks() {
+    loom::model(|| {
+        let model = Model::new(Owner::Owned);
+        model.send(0, &[0]);
+        let others = [
+            {
+                let model = Arc::clone(&model);
+                thread::spawn(move || model.look_into())
+            },
+            {
+                let model = Arc::clone(&model);
+                thread::spawn(move || model.send(0, &[1]))
+            },
+        ];
+        model.drain();
+        for other in others {
+            other.join().unwrap();
+        }
+        model.drain();
+        model.assert_all_home(2);
     });
 }
 

@@ -7,6 +7,8 @@
 
 use core::cell::Cell;
 
+use mallow_ds::sync::{AtomicU32, Ordering};
+
 use crate::slab::Slab;
 
 /// A queue of slabs.
@@ -14,29 +16,29 @@ use crate::slab::Slab;
 pub struct Bin {
     first: Cell<Option<&'static Slab>>,
     last: Cell<Option<&'static Slab>>,
-    /// In all slabs of the class, also those that are full and not in the queue.
-    units: Cell<u32>,
+    /// In all slabs of the class, also those that are full and not in the queue. Shared with who takes over a sleeper's slabs.
+    units: AtomicU32,
 }
 
 impl Bin {
     /// An empty bin.
     pub const fn new() -> Self {
-        Self { first: Cell::new(None), last: Cell::new(None), units: Cell::new(0) }
+        Self { first: Cell::new(None), last: Cell::new(None), units: AtomicU32::new(0) }
     }
 
     /// Units in all slabs of the class.
     pub fn units(&self) -> u32 {
-        self.units.get()
+        self.units.load(Ordering::Relaxed)
     }
 
     /// Notes that there is a new slab.
     pub fn note_opened(&self, slab: &Slab) {
-        self.units.set(self.units.get() + slab.units());
+        self.units.fetch_add(slab.units(), Ordering::Relaxed);
     }
 
     /// Notes that `slab` is about to be closed.
     pub fn note_closed(&self, slab: &Slab) {
-        self.units.set(self.units.get() - slab.units());
+        self.units.fetch_sub(slab.units(), Ordering::Relaxed);
     }
 
     /// The slab whose turn it is.

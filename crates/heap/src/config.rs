@@ -63,6 +63,8 @@ pub const SLOW_PACE_BLOCKS: u32 = 8;
 pub const SLOW_PACE_MS: u64 = 1;
 /// Blocks that go to a thread or come back before it looks at the clock again, unless it allocates slowly.
 pub const CLOCK_CREDIT: u32 = 64;
+/// Milliseconds after its last tick from which on a thread is taken for asleep: if it is not, others do some of its work.
+pub const SLEEP_MS: u64 = 50;
 /// Milliseconds between two looks at what could be returned.
 pub const TICK_MS: u64 = 10;
 /// While a thread only frees, this many times as long as a tick took passes before the next.

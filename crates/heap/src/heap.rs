@@ -6,7 +6,7 @@
 //!  heap.parcels      ──► blocks of other heaps' slabs, to be sent in one piece
 //! ```
 //!
-//! Only the thread that owns the heap (`mallow_ds::owner`) touches it, except `owner`, `mailbox` and `is_busy`.
+//! Only the thread that owns the heap (`mallow_ds::owner`) touches it, except `owner`, `mailbox`, `awake_ms` and `is_busy`.
 //!
 //! Called by `allocator`. The slow paths are in `refill`, `remote` and `idle`.
 
@@ -18,7 +18,7 @@ use core::sync::atomic::compiler_fence;
 use mallow_ds::mailbox::Letters;
 use mallow_ds::owner::Owner;
 use mallow_ds::packed::Packed;
-use mallow_ds::sync::{AtomicU32, Ordering};
+use mallow_ds::sync::{AtomicU32, AtomicU64, Ordering};
 use mallow_sys::thread::Window;
 use mallow_units::SizeClass;
 use mallow_units::size_class::{CLASS_COUNT, QUANTUM, SMALL_INDEX};
@@ -81,6 +81,8 @@ pub struct Heap {
     pub(crate) warm_bytes: Cell<usize>,
     /// When its last thread left it warm.
     pub(crate) left_ms: Cell<u64>,
+    /// When its thread last ticked, or somebody looked into its mailbox in its place.
+    pub(crate) awake_ms: AtomicU64,
     /// The allocator's count of trims when this heap last followed one.
     pub(crate) trims_seen: Cell<u64>,
     change: Cell<Change>,
@@ -150,6 +152,7 @@ impl Heap {
             is_spare: Cell::new(false),
             warm_bytes: Cell::new(0),
             left_ms: Cell::new(0),
+            awake_ms: AtomicU64::new(0),
             trims_seen: Cell::new(0),
             change: Cell::new(Change { allocations: 0, frees: 0, allocated_bytes: 0, freed_bytes: 0 }),
         }

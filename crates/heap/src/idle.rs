@@ -49,6 +49,7 @@ impl Allocator {
         self.send_parcels(heap);
         self.drain_mailbox(heap);
         let now_ms = self.os().now_ms();
+        heap.note_awake(now_ms);
         // Nobody waits for what was returned in vain.
         let at_rest = self.decay_ms.load(Ordering::Relaxed) <= DECAY_MS;
         let is_worth_it = only_frees && at_rest && heap.listed_slabs.get() >= SPARSE_FROM_SLABS;
@@ -59,7 +60,7 @@ impl Allocator {
         self.set_run_budget(heap);
         self.settle(heap);
         drop(busy);
-        self.purge_next_vacant(now_ms);
+        self.look_after_next(heap, now_ms);
         self.cool_oldest(now_ms);
         let (given, taken_back) = (heap.pages_given.take(), heap.pages_taken_back.take());
         let decay_ms = {
@@ -77,6 +78,7 @@ impl Allocator {
         let before = self.counters.get(Counter::PurgedBytes);
         // Other threads follow when they next come by the slow path.
         self.trims.fetch_add(1, Ordering::Relaxed);
+        self.relieve_all(heap);
         self.follow_trim(heap);
         for vacant in self.registry.vacant_heaps() {
             let busy = vacant.enter();
@@ -183,19 +185,22 @@ impl Allocator {
         }
     }
 
-    /// Looks after one heap whose thread has exited.
-    fn purge_next_vacant(&'static self, now_ms: u64) {
-        if let Some(vacant) = self.registry.next_to_look_at().filter(|heap| owner::visit(&heap.owner)) {
-            let busy = vacant.enter();
-            self.drain_mailbox(vacant);
-            if vacant.is_shared() {
-                self.rest(vacant);
-            }
-            self.purge_slabs(vacant, now_ms, Zeal::Idle);
-            self.settle(vacant);
-            drop(busy);
-            self.leave(vacant);
+    /// Looks after one other heap, if its thread has exited or sleeps.
+    fn look_after_next(&'static self, heap: &'static Heap, now_ms: u64) {
+        let Some(other) = self.registry.next_to_look_at() else { return };
+        if !owner::visit(&other.owner) {
+            self.relieve_sleeper(heap, other, now_ms);
+            return;
         }
+        let busy = other.enter();
+        self.drain_mailbox(other);
+        if other.is_shared() {
+            self.rest(other);
+        }
+        self.purge_slabs(other, now_ms, Zeal::Idle);
+        self.settle(other);
+        drop(busy);
+        self.leave(other);
     }
 
     /// Sends and returns what a shared heap holds in case somebody comes, if nobody has come since the last look.

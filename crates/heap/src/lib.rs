@@ -58,6 +58,7 @@ pub mod run_cache;
 mod runs;
 pub mod shared;
 pub mod slab;
+mod sleepers;
 mod threads;
 mod warm;
 pub mod window;

@@ -159,7 +159,7 @@ impl Slab {
     /// Hands out the whole local list, which begins with `first`, while `used` blocks are outstanding and no page was purged.
     #[inline]
     fn take_all(&self, first: *mut Block, used: u32) -> Batch {
-        self.flags.set(self.flags.get() | ACTIVE);
+        self.set_flags(self.flags() | ACTIVE);
         let come_home = u32::from(self.counted.get()).saturating_sub(used);
         self.local.set(block::NONE);
         self.outstanding.set(self.carved_sum());
@@ -179,7 +179,7 @@ impl Slab {
         if self.carved() - used <= most && !self.has_purged_pages() {
             return Some(self.take_all(first, used));
         }
-        self.flags.set(self.flags.get() | ACTIVE);
+        self.set_flags(self.flags() | ACTIVE);
         let come_home = u32::from(self.counted.get()).saturating_sub(used);
         let (mut last, mut block_count, mut sum) = (block::NONE, 0, self.outstanding.get());
         for block in self.listed_blocks().take(most as usize) {
@@ -205,7 +205,7 @@ impl Slab {
 
     /// Whether no block is outstanding.
     pub fn is_empty(&self) -> bool {
-        self.outstanding.get() == 0 && self.flags.get() & FULL == 0
+        self.outstanding.get() == 0 && self.flags() & FULL == 0
     }
 
     /// Blocks outstanding.
@@ -227,7 +227,7 @@ impl Slab {
     fn outstanding_sum(&self) -> u64 {
         let sum = self.outstanding.get();
         // A full slab's counts from 0, downwards.
-        if self.flags.get() & FULL == 0 { sum } else { self.carved_sum().wrapping_add(sum) }
+        if self.flags() & FULL == 0 { sum } else { self.carved_sum().wrapping_add(sum) }
     }
 
     /// The sum of the addresses of all carved blocks, of which none is on a purged page: the first `carved` of the slab.
@@ -239,14 +239,14 @@ impl Slab {
     /// The slab has nothing left to hand out: it leaves its bin, and the next free is to be noticed.
     pub fn become_full(&self) {
         debug_assert!(self.used() > 0, "a slab without free and without outstanding blocks");
-        self.flags.set(self.flags.get() | FULL);
+        self.set_flags(self.flags() | FULL);
         self.outstanding.set(0);
     }
 
     /// The slab was full and is so no more, if it was.
     pub fn become_available(&self) {
         let sum = self.outstanding_sum();
-        self.flags.set(self.flags.get() & !FULL);
+        self.set_flags(self.flags() & !FULL);
         self.outstanding.set(sum);
     }
 

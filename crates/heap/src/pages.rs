@@ -34,7 +34,7 @@ impl Slab {
 
     /// Whether pages were purged and have not been carved again.
     pub fn has_purged_pages(&self) -> bool {
-        self.flags.get() & PURGED != 0 && self.bare.get() != 0
+        self.flags() & PURGED != 0 && self.bare.get() != 0
     }
 
     /// Whether so little of it is in use that pages are likely to be free, and none was returned yet.
@@ -57,15 +57,12 @@ impl Slab {
         }
         let pages = u32::from(self.carved.get()) * to_u32(self.block_bytes() as u64) / PAGE_SPAN;
         let pages = pages.clamp(1, 4);
-        let chain = if self.flags.get() & PURGED == 0 {
-            self.carve_next(pages)
-        } else {
-            self.carve_purged(os, pages)
-        };
+        let chain =
+            if self.flags() & PURGED == 0 { self.carve_next(pages) } else { self.carve_purged(os, pages) };
         if chain.block_count == 0 {
             return None;
         }
-        let is_zero = self.flags.get() & (ZERO | PURGED) == ZERO;
+        let is_zero = self.flags() & (ZERO | PURGED) == ZERO;
         self.hand_out_new(chain.block_count, chain.sum);
         Some(Batch { first: chain.first, block_count: chain.block_count, come_home: 0, is_zero })
     }
@@ -136,7 +133,7 @@ impl Slab {
         self.local.set(kept.first);
         self.carved.set(to_u16(self.used() + kept.block_count));
         self.bare.set(self.bare.get() | free);
-        self.flags.set(self.flags.get() | PURGED);
+        self.set_flags(self.flags() | PURGED);
         let mut bytes = 0;
         for (page, pages) in mallow_ds::bitmap::runs(u128::from(free)) {
             let len = pages as usize * PAGE_BYTES;

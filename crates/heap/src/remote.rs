@@ -149,15 +149,25 @@ impl Allocator {
             return;
         }
         let Some(target) = self.registry.heap(slab.heap_id()) else { return };
-        // ORDERING: the link is published by the post's own release.
-        mailbox::post(&target.mailbox, region::letter_of(slab), |next| {
-            remote.letter.store(next, Ordering::Relaxed);
-        });
+        self.post(target, slab, slab);
+    }
+
+    /// Posts the letters from `first` to `last`, which are linked, to `target`; acts as its owner if there is none.
+    pub(crate) fn post(&'static self, target: &'static Heap, first: &'static Slab, last: &'static Slab) {
+        // ORDERING: the links are published by the post's own release.
+        mailbox::post(&target.mailbox, region::letter_of(first), |next| self.link_letter(last, next));
         if owner::visit(&target.owner) {
             // No more than the delivery: a heap that is cleared out sends what it has collected, and that would lead to the next.
             let drain = || self.take_delivery(target);
             drain();
             owner::vacate(&target.owner, &target.mailbox, drain);
+        }
+    }
+
+    /// Has the letter of `slab`, which is the caller's to post, followed by `next`.
+    pub(crate) fn link_letter(&self, slab: &'static Slab, next: u64) {
+        if let Some(remote) = self.remote_of(slab) {
+            remote.letter.store(next, Ordering::Relaxed);
         }
     }
 

@@ -8,7 +8,7 @@
 //!
 //! The metadata lies out of line, one 64-byte line per slab, and is never unmapped, so it is used through
 //! `&'static Slab` with cells. It belongs to whoever owns the slab's heap; only `mark`, `reciprocal`, `kind`, `units`
-//! and `heap_id`, which do not change while a block is live, are read by others.
+//! and `heap_id`, which do not change while a block is live, are read by others, and `flags`, see `sleepers`.
 //!
 //! # Not here
 //!
@@ -18,6 +18,7 @@ use core::cell::Cell;
 use core::fmt;
 use core::mem::offset_of;
 
+use mallow_ds::sync::{AtomicU8, Ordering};
 use mallow_sys::Os;
 use mallow_trace::Landmark;
 use mallow_units::SizeClass;
@@ -61,7 +62,8 @@ pub struct Slab {
     class: Cell<SizeClass>,
     kind: Cell<Kind>,
     units: Cell<u8>,
-    pub(crate) flags: Cell<u8>,
+    /// Bits, see below. Written by the owner only.
+    flags: AtomicU8,
     /// `used` at the last look for pages to purge.
     looked_at: Cell<u16>,
     /// `used` when it was last entered into the heap's statistics.
@@ -113,7 +115,7 @@ impl Slab {
         self.outstanding.set(0);
         self.counted.set(0);
         self.carved.set(0);
-        self.flags.set(if is_zero { ZERO } else { 0 });
+        self.set_flags(if is_zero { ZERO } else { 0 });
         self.looked_at.set(0);
         let covered = (self.capacity() as usize * class.block_bytes()).div_ceil(PAGE_BYTES);
         self.bare.set(if covered >= MAX_SLAB_PAGES { u32::MAX } else { (1 << covered) - 1 });
@@ -146,7 +148,7 @@ impl Slab {
 
     /// Makes the line stand for nothing; its units are all usable again.
     pub fn close(&self, os: &dyn Os) {
-        if self.kind() == Kind::Slab && self.flags.get() & PURGED != 0 {
+        if self.kind() == Kind::Slab && self.flags() & PURGED != 0 {
             // SAFETY: the slab's own units, which the page heap committed.
             unsafe { os.reuse(self.pointer(0), self.bytes()) };
         }
@@ -208,13 +210,25 @@ impl Slab {
     pub fn has_room(&self) -> bool {
         !self.local.get().is_null() || self.bare.get() != 0
     }
+    pub(crate) fn flags(&self) -> u8 {
+        self.flags.load(Ordering::Relaxed)
+    }
+    pub(crate) fn set_flags(&self, flags: u8) {
+        // ORDERING: Release publishes what led to them, see `is_full`.
+        self.flags.store(flags, Ordering::Release);
+    }
+    /// Whether all its blocks were outstanding when its owner last looked, so that he took it off his bin.
+    pub(crate) fn is_full(&self) -> bool {
+        // ORDERING: Acquire, for one who is not the owner: all that the owner wrote before is visible.
+        self.flags.load(Ordering::Acquire) & FULL != 0
+    }
     /// Whether it is in a bin.
     pub fn is_listed(&self) -> bool {
-        self.flags.get() & LISTED != 0
+        self.flags() & LISTED != 0
     }
     /// Notes whether it is in a bin.
     pub fn set_listed(&self, listed: bool) {
-        self.flags.set(if listed { self.flags.get() | LISTED } else { self.flags.get() & !LISTED });
+        self.set_flags(if listed { self.flags() | LISTED } else { self.flags() & !LISTED });
     }
 
     /// Where a field of the line is, for tools that read it.
@@ -251,7 +265,7 @@ impl Slab {
 
     /// Whether it has handed out blocks since the last look for pages to purge.
     pub(crate) fn is_active(&self) -> bool {
-        self.flags.get() & ACTIVE != 0
+        self.flags() & ACTIVE != 0
     }
 
     /// Whether nothing has changed since the last look, so that free pages are not about to be used again.
@@ -259,13 +273,13 @@ impl Slab {
     /// True at most once until something changes: what could go then has gone. The blocks must have been counted just before.
     pub fn is_idle(&self) -> bool {
         let used = self.counted.get();
-        let tried = self.flags.get() & TRIED != 0;
-        let was_active = self.flags.get() & ACTIVE != 0;
+        let tried = self.flags() & TRIED != 0;
+        let was_active = self.flags() & ACTIVE != 0;
         if self.looked_at.replace(used) != used || was_active {
-            self.flags.set(self.flags.get() & !(TRIED | ACTIVE));
+            self.set_flags(self.flags() & !(TRIED | ACTIVE));
             return false;
         }
-        self.flags.set(self.flags.get() | TRIED);
+        self.set_flags(self.flags() | TRIED);
         !tried
     }
 

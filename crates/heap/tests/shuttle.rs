@@ -26,10 +26,10 @@ const PREEMPTIONS: usize = 3;
 /// Bytes of a test thread's stack.
 const STACK_BYTES: usize = 1 << 20;
 
-/// Bytes of a block of which eight fill a slab, and each remote free is a batch of its own.
+/// Bytes of a block of which two fill the first slabs, and each remote free is a batch of its own.
 const FEW_TO_A_SLAB: usize = 16 << 10;
-/// Blocks of that size that lie in two slabs.
-const TWO_SLABS: u32 = 10;
+/// Blocks of that size that lie in some slabs.
+const SOME_SLABS: u32 = 10;
 
 #[test]
 fn threads_with_their_own_blocks_do_not_meet() {
@@ -40,7 +40,7 @@ fn threads_with_their_own_blocks_do_not_meet() {
                 run(
                     &mut client,
                     [
-                        Op::AllocateMany { bytes: FEW_TO_A_SLAB, count: TWO_SLABS },
+                        Op::AllocateMany { bytes: FEW_TO_A_SLAB, count: SOME_SLABS },
                         Op::Allocate { bytes: 40_000, align_log2: 4 },
                         Op::FreeMany { nth: 0, count: 6 },
                         Op::AllocateZeroed { bytes: FEW_TO_A_SLAB },
@@ -57,14 +57,14 @@ fn threads_with_their_own_blocks_do_not_meet() {
 fn blocks_freed_by_two_others_come_home_to_a_living_owner() {
     explore(|allocator, sim| {
         let [mut owner, one, another] = clients(allocator, sim);
-        let (some, others) = (make(&mut owner, TWO_SLABS), make(&mut owner, TWO_SLABS));
+        let (some, others) = (make(&mut owner, SOME_SLABS), make(&mut owner, SOME_SLABS));
         let senders = [free_in(one, some), free_in(another, others)];
         run(
             &mut owner,
             [
-                Op::AllocateMany { bytes: FEW_TO_A_SLAB, count: TWO_SLABS },
+                Op::AllocateMany { bytes: FEW_TO_A_SLAB, count: SOME_SLABS },
                 Op::Tick { ms: 1 },
-                Op::FreeMany { nth: 0, count: TWO_SLABS },
+                Op::FreeMany { nth: 0, count: SOME_SLABS },
                 Op::Tick { ms: 1 },
             ],
         );
@@ -78,7 +78,7 @@ fn blocks_freed_while_their_owner_leaves_are_not_forgotten() {
     explore(|allocator, sim| {
         let [mut owner, sender, bystander] = clients(allocator, sim);
         bystander.finish();
-        let blocks = make(&mut owner, TWO_SLABS);
+        let blocks = make(&mut owner, SOME_SLABS);
         join([free_in(sender, blocks), thread::spawn(move || owner.finish())]);
     });
 }
@@ -87,7 +87,7 @@ fn blocks_freed_while_their_owner_leaves_are_not_forgotten() {
 fn senders_to_a_vacant_heap_take_turns() {
     explore(|allocator, sim| {
         let [mut owner, one, another] = clients(allocator, sim);
-        let (some, others) = (make(&mut owner, TWO_SLABS), make(&mut owner, TWO_SLABS));
+        let (some, others) = (make(&mut owner, SOME_SLABS), make(&mut owner, SOME_SLABS));
         owner.finish();
         join([free_in(one, some), free_in(another, others)]);
     });
@@ -98,7 +98,7 @@ fn a_heap_that_is_adopted_while_it_is_visited_belongs_to_one_at_a_time() {
     explore(|allocator, sim| {
         let [bystander, visitor, mut owner] = clients(allocator, sim);
         bystander.finish();
-        let blocks = make(&mut owner, TWO_SLABS);
+        let blocks = make(&mut owner, SOME_SLABS);
         // The heap that is left last is adopted first.
         owner.finish();
         let adopter = thread::spawn(move || {
@@ -106,7 +106,7 @@ fn a_heap_that_is_adopted_while_it_is_visited_belongs_to_one_at_a_time() {
             run(
                 &mut client,
                 [
-                    Op::AllocateMany { bytes: FEW_TO_A_SLAB, count: TWO_SLABS },
+                    Op::AllocateMany { bytes: FEW_TO_A_SLAB, count: SOME_SLABS },
                     Op::FreeMany { nth: 3, count: 5 },
                 ],
             );
@@ -120,7 +120,7 @@ fn a_heap_that_is_adopted_while_it_is_visited_belongs_to_one_at_a_time() {
 fn whoever_trims_disturbs_nobody() {
     explore(|allocator, sim| {
         let [mut owner, sender, mut trimmer] = clients(allocator, sim);
-        let blocks = make(&mut owner, TWO_SLABS);
+        let blocks = make(&mut owner, SOME_SLABS);
         let leaver = thread::spawn(move || {
             run(&mut owner, [Op::AllocateMany { bytes: FEW_TO_A_SLAB, count: 5 }, Op::Tick { ms: 300 }]);
             owner.finish();
@@ -130,6 +130,30 @@ fn whoever_trims_disturbs_nobody() {
             trimmer.finish();
         });
         join([leaver, free_in(sender, blocks), trimmer]);
+    });
+}
+
+#[test]
+fn what_comes_home_to_a_sleeper_is_taken_over_once() {
+    explore(|allocator, sim| {
+        let [mut owner, sender, mut trimmer] = clients(allocator, sim);
+        let blocks = make(&mut owner, SOME_SLABS);
+        let sleeper = thread::spawn(move || {
+            run(
+                &mut owner,
+                [
+                    Op::AllocateMany { bytes: FEW_TO_A_SLAB, count: SOME_SLABS },
+                    Op::Tick { ms: 1 },
+                    Op::FreeMany { nth: 0, count: 3 },
+                ],
+            );
+            owner.finish();
+        });
+        let trimmer = thread::spawn(move || {
+            run(&mut trimmer, [Op::Trim { keep: 0 }, Op::Tick { ms: 300 }, Op::Tick { ms: 300 }]);
+            trimmer.finish();
+        });
+        join([sleeper, free_in(sender, blocks), trimmer]);
     });
 }
 
