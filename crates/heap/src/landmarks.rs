@@ -6,8 +6,8 @@
 use core::ptr::NonNull;
 
 use mallow_ds::remote;
-use mallow_trace::Landmark;
 use mallow_trace::segment::CLASSES_PER_WORD;
+use mallow_trace::{Counter, Landmark};
 use mallow_units::SizeClass;
 use mallow_units::size_class::CLASS_COUNT;
 
@@ -26,6 +26,8 @@ impl Allocator {
         let segment: NonNull<u64> = region.segment();
         // SAFETY: the region keeps this part of its header for the segment; it is never released.
         unsafe { self.counters.settle_in(segment, |landmark| self.value_of(landmark, region)) };
+        // A thread that has a heap and waits for its first units may have counted it where nobody looks any more.
+        self.counters.raise(Counter::Heaps, self.registry.heap_count());
         self.counters.show_classes((0..CLASS_COUNT).step_by(CLASSES_PER_WORD).map(|first| {
             let classes = (first..first + CLASSES_PER_WORD).filter_map(SizeClass::at);
             classes.rev().fold(0, |word, class| word << u16::BITS | class.block_bytes() as u64)
