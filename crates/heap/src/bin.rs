@@ -46,12 +46,6 @@ impl Bin {
         self.first.get()
     }
 
-    /// Whether `slab` is the only one.
-    pub fn is_only(&self, slab: &Slab) -> bool {
-        let is = |end: Option<&'static Slab>| end.is_some_and(|end| core::ptr::eq(end, slab));
-        is(self.first.get()) && is(self.last.get())
-    }
-
     /// Adds `slab`, which is in no bin, at the back.
     pub fn append(&self, slab: &'static Slab) {
         slab.next.set(None);

@@ -155,14 +155,18 @@ impl Allocator {
         }
     }
 
-    /// Blocks of `slab` came home: lists it if it was full, returns it if it is empty and not needed.
+    /// Blocks of `slab` came home: lists it if it was full, returns it if it is empty and its class has enough without it.
     pub(crate) fn after_frees(&'static self, heap: &'static Heap, slab: &'static Slab) {
         if !slab.is_listed() {
             slab.become_available();
             self.list(heap, slab);
         }
-        if slab.is_empty() && !heap.bins[slab.class().index()].is_only(slab) {
-            self.close_slab(heap, slab);
+        if slab.is_empty() {
+            // Who takes and frees some blocks again and again would open and close slabs all the time.
+            let kept = heap.bins[slab.class().index()].units() - slab.units();
+            if kept >= slab_units(slab.class()).longest {
+                self.close_slab(heap, slab);
+            }
         }
     }
 
