@@ -35,7 +35,7 @@ impl Cgroups {
         Self::at(&place(process, &mounts()?)?)
     }
 
-    fn at(place: &Place) -> Result<Self, String> {
+    pub(crate) fn at(place: &Place) -> Result<Self, String> {
         let mut groups = Vec::with_capacity(place.groups.len());
         let mut top = PathBuf::new();
         let mut is_gone = false;

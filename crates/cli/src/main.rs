@@ -32,6 +32,7 @@ mod subject;
 mod summary;
 mod table;
 mod target;
+mod top;
 mod usage;
 
 use std::io::{self, Write};
@@ -70,6 +71,7 @@ fn look(verb: &Verb) -> anyhow::Result<Ending> {
         Verb::Lab(lab) => cmd::lab::lab(lab),
         Verb::Map(map) => cmd::map::map(map),
         Verb::Trim(trim) => cmd::trim::trim(trim),
+        Verb::Top(top) => cmd::top::top(top),
         Verb::Run(run) => cmd::run::run(run),
         Verb::Completions(completions) => cmd::paper::completions(completions),
         Verb::Man(_) => cmd::paper::man(),

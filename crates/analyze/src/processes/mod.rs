@@ -42,7 +42,7 @@ pub struct Process {
     pub limit: Known<Limit>,
     /// Bytes an hour that [`Process::rss`] grows.
     pub slope: Known<f64>,
-    /// How many would be killed before it if memory ran out; 0 if it would be the first.
+    /// Its place among those that would be killed if memory ran out; 1 if it would be the first.
     pub oom_rank: Known<u64>,
 }
 

@@ -30,6 +30,7 @@ pub mod kmsg;
 pub mod meminfo;
 pub mod mountinfo;
 pub mod oom;
+pub mod passwd;
 pub mod pressure;
 pub mod rlimits;
 pub mod slabinfo;

@@ -16,6 +16,7 @@ mod paper;
 mod refusal;
 mod report;
 mod run;
+mod top;
 mod trim;
 mod why;
 
@@ -36,6 +37,7 @@ pub(crate) use paper::{Completions, Man};
 pub(crate) use refusal::refuse;
 pub(crate) use report::Report;
 pub(crate) use run::Run;
+pub(crate) use top::Top;
 pub(crate) use trim::Trim;
 pub(crate) use why::Why;
 
@@ -52,6 +54,7 @@ Examples:
   mallow why redis-server              the same, by name
   mallow lab lazy                      see on this machine when memory becomes resident
   mallow map 4121                      its address space: what is mapped where
+  mallow top                           all processes by their memory, on a screen that goes on
   mallow limits 4121                   how much more it may take, and what happens then
   mallow free                          where the memory of the machine is
   mallow oom                           who was killed for want of memory, and why
@@ -100,6 +103,8 @@ pub(crate) enum Verb {
     Doctor(Doctor),
     /// Ask a process on mallow to give back what it does not use
     Trim(Trim),
+    /// Show all processes by their memory, on a screen that goes on
+    Top(Top),
     /// Run a program on mallow and sum up what it used
     Run(Run),
     /// Print what a shell needs to complete the words of this command

@@ -24,6 +24,7 @@ mod refusals;
 mod signals;
 mod surroundings;
 mod target;
+mod top;
 mod tree;
 mod why;
 
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         doctor::trials(),
         target::trials(),
         why::trials(),
+        top::trials(),
     ];
     libtest_mimic::run(&Arguments::from_args(), suites.into_iter().flatten().collect()).exit_code()
 }

@@ -31,6 +31,11 @@ impl Tree {
         tree
     }
 
+    /// Where one of its files or folders is.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
     /// Adds a file, or replaces it.
     pub(crate) fn write(&self, path: &str, content: &str) {
         let path = self.0.path().join(path);
