@@ -135,23 +135,6 @@ impl Process {
         }
     }
 
-    /// Returns the names in one of its directories.
-    pub(crate) fn read_directory(&self, name: &str) -> Result<Vec<OsString>, Unreadable> {
-        let read = || -> io::Result<Vec<OsString>> {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let directory = openat(&self.directory, name, flags, Mode::empty())?;
-            let mut names = Vec::new();
-            for entry in rustix::fs::Dir::new(directory)? {
-                let name = entry?.file_name().to_bytes().to_vec();
-                if !matches!(&name[..], b"." | b"..") {
-                    names.push(OsString::from_vec(name));
-                }
-            }
-            Ok(names)
-        };
-        read().map_err(|error| self.obstacle(error))
-    }
-
     /// Returns its status, which everybody may read.
     pub(crate) fn status(&self) -> anyhow::Result<Status> {
         let bytes = self.read("status").map_err(|unreadable| self.failure("status", unreadable))?;

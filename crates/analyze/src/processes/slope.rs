@@ -6,6 +6,7 @@
 //! ```
 //!
 //! The looks stay spread over the whole time, and are never more than a handful a process.
+//! A straight line through them is cheap enough for all processes at each look; what one process does is told better by `slope`.
 //! Called by the command.
 
 use core::time::Duration;
