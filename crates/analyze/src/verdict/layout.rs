@@ -175,8 +175,7 @@ pub(super) fn nothing_wrong(facts: &Facts<'_>) -> Finding {
     Finding {
         kind: Kind::NothingWrong,
         bytes: 0,
-        sentence: "Nothing is wrong: what is resident is in use, as far as that can be told from outside."
-            .to_owned(),
+        sentence: "What is resident is in use, as far as that can be told from outside.".to_owned(),
         evidence,
         advice: if is_watched {
             "Nothing to do"
