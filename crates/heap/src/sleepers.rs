@@ -13,6 +13,8 @@
 //! A full slab is in no bin, its blocks are on no list, and a block that nobody holds cannot be freed: once every block is in
 //! the remote word and the letter is taken, no thread but the one that took it knows of the slab.
 //!
+//! A child that is forked in the middle loses the letters, and with them the memory of those blocks, but nothing else.
+//!
 //! Called by `idle`: a tick looks at one heap, a trim at all.
 
 use mallow_ds::mailbox;
