@@ -143,18 +143,18 @@ impl Watch {
             process.update(stat, statm, now.duration_since(self.start));
             self.seen.insert(pid, process);
         }
-        self.refresh_status(now, budget.status);
         let _ = self.look_closer(wanted, budget);
-        self.rank();
         Ok(())
     }
 
     /// Reads of those who are wanted what is not read at every refresh; `false` if the budget was not enough for all.
     pub(super) fn look_closer(&mut self, wanted: &Wanted, budget: Budget) -> bool {
         let now = Instant::now();
+        let has_status = self.refresh_status(now, budget.status);
         let has_details = self.refresh_details(wanted, now, budget.details);
         let has_limits = self.refresh_limits(wanted, now, budget.limits);
-        has_details && has_limits
+        self.rank();
+        has_status && has_details && has_limits
     }
 
     /// The processes as they were at the last refresh.
@@ -181,12 +181,12 @@ impl Watch {
     }
 
     /// Reads the status of those who have none yet or an old one.
-    fn refresh_status(&mut self, now: Instant, budget: Duration) {
+    fn refresh_status(&mut self, now: Instant, budget: Duration) -> bool {
         let is_due = |seen: &Seen| is_older(seen.status_at, now, STATUS_AGE);
         let start = Instant::now();
         for pid in self.due(|_, seen| is_due(seen), |seen| seen.status_at) {
             if start.elapsed() > budget {
-                break;
+                return false;
             }
             let status = self.read(pid, "status").ok().and_then(|file| status::parse(file).ok());
             let adjustment = self.read(pid, "oom_score_adj").ok().and_then(number);
@@ -208,6 +208,7 @@ impl Watch {
             });
             seen.status = Some(status);
         }
+        true
     }
 
     /// Reads the sums of the mappings of those for whom they are wanted.
