@@ -4,6 +4,9 @@
 //! Called by the tests of `heap`. Knows no allocator: a test carries an operation out, and `oracle` says whether the
 //! promises were kept.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
@@ -120,7 +123,21 @@ pub fn ops(len: usize) -> impl Strategy<Value = Vec<Op>> {
 /// If the strategy above rejects its own values, which it does not.
 #[must_use]
 pub fn script(seed: u64, len: usize) -> Vec<Op> {
-    let config = Config { rng_seed: RngSeed::Fixed(seed), ..Config::default() };
+    let config = Config { rng_seed: RngSeed::Fixed(seed), ..default_config() };
     let tree = ops(len).new_tree(&mut TestRunner::new(config)).expect("the strategy filters nothing");
     tree.current()
+}
+
+/// proptest's default configuration, given to one thread at a time.
+///
+/// proptest makes it once under std's lock, which `ThreadSanitizer` cannot see into: without this order each read of it looks
+/// like a race, and the search for the stacks of a race took minutes.
+fn default_config() -> Config {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    while TAKEN.swap(true, Ordering::Acquire) {
+        thread::yield_now();
+    }
+    let config = Config::default();
+    TAKEN.store(false, Ordering::Release);
+    config
 }
