@@ -1,0 +1,15 @@
+//! Memory management from page fault to frame.
+//!
+//! Wires the crates of the kernel column together: `frame` and `buddy` own the memory, `kslab` cuts it into objects,
+//! `vma` says what an address means, `paging` holds the translation. Without the feature `std` it is the part that
+//! a kernel embeds; with it there is also a machine that is simulated, and scripts to run on it.
+//!
+//! Nothing here is global: a machine is a value, and several live side by side.
+//!
+//! Uses `units`, `ds`, `frame`, `buddy`, `kslab`, `paging` and `vma`.
+
+#![no_std]
+#![deny(unsafe_code)]
+
+#[cfg(feature = "std")]
+extern crate std;
