@@ -1,0 +1,230 @@
+//! Lists threaded through the frames: free blocks, generations of the LRU, partial slabs.
+//!
+//! A frame is on at most one list at a time; which one follows from its state, so two links per frame serve all of them. The list
+//! itself is three words, owned by whoever holds the lock under which it may be changed.
+
+use mallow_units::FrameNumber;
+
+use crate::frame::NOBODY;
+use crate::table::FrameTable;
+
+/// A list of frames of one table.
+///
+/// # Invariants
+///
+/// 1. Following `next` from `first` passes `count` frames and ends at `last`; `prev` is the way back.
+///
+/// Every operation is given the table that the frames are in. A frame that is not in the table is as good as the end of the list, so a wrong
+/// table gives a wrong answer and nothing worse.
+#[derive(Clone, Debug)]
+pub struct FrameList {
+    first: u32,
+    last: u32,
+    count: u32,
+}
+
+impl Default for FrameList {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const fn to_frame(link: u32) -> Option<FrameNumber> {
+    if link == NOBODY { None } else { Some(FrameNumber(link)) }
+}
+
+impl FrameList {
+    /// An empty list.
+    pub const fn new() -> Self {
+        Self { first: NOBODY, last: NOBODY, count: 0 }
+    }
+
+    /// How many frames are on it.
+    #[inline]
+    pub const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The frame at the front.
+    #[inline]
+    pub const fn first(&self) -> Option<FrameNumber> {
+        to_frame(self.first)
+    }
+
+    /// The frame at the back.
+    #[inline]
+    pub const fn last(&self) -> Option<FrameNumber> {
+        to_frame(self.last)
+    }
+
+    /// Puts `frame`, which is on no list, at the front.
+    #[inline]
+    pub fn push_front(&mut self, table: FrameTable<'_>, frame: FrameNumber) {
+        let Some(entry) = table.get(frame) else { return };
+        entry.set_prev(NOBODY);
+        entry.set_next(self.first);
+        match self.first().and_then(|first| table.get(first)) {
+            Some(first) => first.set_prev(frame.0),
+            None => self.last = frame.0,
+        }
+        self.first = frame.0;
+        self.count += 1;
+    }
+
+    /// Puts `frame`, which is on no list, at the back.
+    #[inline]
+    pub fn push_back(&mut self, table: FrameTable<'_>, frame: FrameNumber) {
+        let Some(entry) = table.get(frame) else { return };
+        entry.set_prev(self.last);
+        entry.set_next(NOBODY);
+        match self.last().and_then(|last| table.get(last)) {
+            Some(last) => last.set_next(frame.0),
+            None => self.first = frame.0,
+        }
+        self.last = frame.0;
+        self.count += 1;
+    }
+
+    /// Takes the frame at the front.
+    #[inline]
+    pub fn pop_front(&mut self, table: FrameTable<'_>) -> Option<FrameNumber> {
+        let frame = self.first()?;
+        self.remove(table, frame);
+        Some(frame)
+    }
+
+    /// Takes the frame at the back.
+    #[inline]
+    pub fn pop_back(&mut self, table: FrameTable<'_>) -> Option<FrameNumber> {
+        let frame = self.last()?;
+        self.remove(table, frame);
+        Some(frame)
+    }
+
+    /// Takes `frame`, which is on this list, out of it.
+    #[inline]
+    pub fn remove(&mut self, table: FrameTable<'_>, frame: FrameNumber) {
+        let Some(entry) = table.get(frame) else { return };
+        let (prev, next) = (entry.prev(), entry.next());
+        match to_frame(prev).and_then(|prev| table.get(prev)) {
+            Some(before) => before.set_next(next),
+            None => self.first = next,
+        }
+        match to_frame(next).and_then(|next| table.get(next)) {
+            Some(after) => after.set_prev(prev),
+            None => self.last = prev,
+        }
+        self.count = self.count.saturating_sub(1);
+    }
+
+    /// Moves all frames of `other` to the back of this list.
+    ///
+    /// Cost: two writes, however long they are.
+    pub fn append(&mut self, table: FrameTable<'_>, other: &mut Self) {
+        let moved = core::mem::take(other);
+        let (Some(first), Some(_)) = (moved.first(), moved.last()) else { return };
+        match self.last().and_then(|last| table.get(last)) {
+            Some(last) => last.set_next(first.0),
+            None => self.first = first.0,
+        }
+        if let Some(first) = table.get(first) {
+            first.set_prev(self.last);
+        }
+        self.last = moved.last;
+        self.count += moved.count;
+    }
+
+    /// The frames from the front to the back.
+    pub fn iter<'t>(&self, table: FrameTable<'t>) -> impl Iterator<Item = FrameNumber> + use<'t> {
+        let mut next = self.first;
+        let mut left = self.count;
+        core::iter::from_fn(move || {
+            left = left.checked_sub(1)?;
+            let frame = to_frame(next)?;
+            next = table.get(frame)?.next();
+            Some(frame)
+        })
+    }
+
+    /// Whether the list is whole: its links agree in both directions and with its count.
+    ///
+    /// Cost: a walk over the list.
+    pub fn is_whole(&self, table: FrameTable<'_>) -> bool {
+        let mut before = NOBODY;
+        let mut seen = 0;
+        for frame in self.iter(table) {
+            if table.get(frame).is_none_or(|entry| entry.prev() != before) {
+                return false;
+            }
+            before = frame.0;
+            seen += 1;
+        }
+        let ends = self.last().and_then(|last| table.get(last)).is_none_or(|last| last.next() == NOBODY);
+        seen == self.count && self.last == before && ends && (self.first == NOBODY) == (seen == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Frame;
+    use crate::region::Regions;
+    use alloc::collections::VecDeque;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn behaves_as_a_deque_with_removal() {
+        let frames: Vec<Frame> = (0..32).map(|_| Frame::new()).collect();
+        let regions = Regions::single(FrameNumber(100), 32).unwrap();
+        let table = FrameTable::new(&frames, &regions).unwrap();
+        let (mut list, mut model) = (FrameList::new(), VecDeque::new());
+        let mut random = 1_u32;
+        for _ in 0..4000 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let frame = FrameNumber(100 + (random >> 8) % 32);
+            let at = model.iter().position(|one| *one == frame);
+            match (random >> 28, at) {
+                (0..5, None) => {
+                    list.push_front(table, frame);
+                    model.push_front(frame);
+                }
+                (5..10, None) => {
+                    list.push_back(table, frame);
+                    model.push_back(frame);
+                }
+                (0..10, Some(at)) => {
+                    list.remove(table, frame);
+                    model.remove(at);
+                }
+                (10..12, _) => assert_eq!(list.pop_front(table), model.pop_front()),
+                (12..14, _) => assert_eq!(list.pop_back(table), model.pop_back()),
+                _ => {
+                    let mut other = FrameList::new();
+                    other.append(table, &mut list);
+                    list = other;
+                }
+            }
+            assert!(list.is_whole(table));
+            assert!(list.iter(table).eq(model.iter().copied()));
+        }
+    }
+
+    #[test]
+    fn lists_are_joined_in_order() {
+        let frames: Vec<Frame> = (0..8).map(|_| Frame::new()).collect();
+        let regions = Regions::single(FrameNumber(0), 8).unwrap();
+        let table = FrameTable::new(&frames, &regions).unwrap();
+        let (mut one, mut two) = (FrameList::new(), FrameList::new());
+        (0..3).for_each(|frame| one.push_back(table, FrameNumber(frame)));
+        (3..8).for_each(|frame| two.push_back(table, FrameNumber(frame)));
+        one.append(table, &mut two);
+        assert!(one.is_whole(table) && two.is_whole(table) && two.is_empty());
+        assert!(one.iter(table).map(|frame| frame.0).eq(0..8));
+    }
+}

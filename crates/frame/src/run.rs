@@ -1,0 +1,142 @@
+//! The token of frames that somebody owns.
+
+use mallow_units::{FrameNumber, Order};
+
+use crate::error::FrameError;
+use crate::state::{FrameState, Head};
+use crate::table::FrameTable;
+
+/// An owned, naturally aligned run of 2^order frames.
+///
+/// It cannot be copied, so inside a program a run is freed once. Where a run must be known by its number alone (in a page table
+/// entry, say), [`FrameRun::into_first`] turns the token into the number, and [`FrameTable::run`] the number into a token again;
+/// what is then freed twice is noticed by the state of its head.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "dropping a run leaks its frames"]
+pub struct FrameRun {
+    first: FrameNumber,
+    order: Order,
+}
+
+impl FrameRun {
+    /// For allocators that have just turned the head: the only mint besides [`FrameTable::run`].
+    #[inline]
+    pub(crate) const fn minted(first: FrameNumber, order: Order) -> Self {
+        Self { first, order }
+    }
+
+    /// The first frame.
+    #[inline]
+    pub const fn first(&self) -> FrameNumber {
+        self.first
+    }
+
+    /// How long the run is.
+    #[inline]
+    pub const fn order(&self) -> Order {
+        self.order
+    }
+
+    /// How long the run is. Unit: frames.
+    pub const fn frame_count(&self) -> u32 {
+        self.order.frames()
+    }
+
+    /// The frames, the lowest first.
+    pub fn frames(&self) -> impl DoubleEndedIterator<Item = FrameNumber> + use<> {
+        (self.first.0..self.first.0 + self.order.frames()).map(FrameNumber)
+    }
+
+    /// Gives up the token for the number; [`FrameTable::run`] is the way back.
+    #[inline]
+    pub const fn into_first(self) -> FrameNumber {
+        self.first
+    }
+
+    /// Halves the run, lower half first; gives it back unchanged at order 0.
+    ///
+    /// The upper half gets the use of the whole and one reference.
+    ///
+    /// # Errors
+    ///
+    /// The run, if it is one frame, or not of this table.
+    pub fn split(self, table: FrameTable<'_>) -> Result<(Self, Self), Self> {
+        let Some(order) = self.order.half() else { return Err(self) };
+        let upper = FrameNumber(self.first.0 + order.frames());
+        let (Some(head), Some(tail)) = (table.get(self.first), table.get(upper)) else { return Err(self) };
+        let state = head.state();
+        if !state.is_allocated() || tail.turn(Head { state, order }).is_err() {
+            return Err(self);
+        }
+        tail.begin();
+        let shortened = head.turn_allocated(Head { state, order });
+        debug_assert!(shortened, "an allocated head keeps its use");
+        Ok((Self { first: self.first, order }, Self { first: upper, order }))
+    }
+
+    /// Joins two buddies that are used for the same; gives both back if they are not buddies.
+    ///
+    /// The upper half must have no other user: one reference, no mapping.
+    ///
+    /// # Errors
+    ///
+    /// Both runs, unchanged.
+    pub fn join(self, other: Self, table: FrameTable<'_>) -> Result<Self, (Self, Self)> {
+        let buddy_of_self = FrameNumber(self.first.0 ^ self.order.frames());
+        let Some(order) = self.order.double() else { return Err((self, other)) };
+        if self.order != other.order || other.first != buddy_of_self {
+            return Err((self, other));
+        }
+        let (lower, upper) = (self.first.min(other.first), self.first.max(other.first));
+        let (Some(head), Some(tail)) = (table.get(lower), table.get(upper)) else {
+            return Err((self, other));
+        };
+        let state = head.state();
+        let is_alone = tail.references() <= 1 && tail.mappings() == 0;
+        if !state.is_allocated()
+            || tail.state() != state
+            || !is_alone
+            || head.place().zone != tail.place().zone
+        {
+            return Err((self, other));
+        }
+        if tail.turn(Head::single(FrameState::Tail)).is_err() {
+            return Err((self, other));
+        }
+        tail.set_references(0);
+        let lengthened = head.turn_allocated(Head { state, order });
+        debug_assert!(lengthened, "an allocated head keeps its use");
+        Ok(Self { first: lower, order })
+    }
+}
+
+impl<'t> FrameTable<'t> {
+    /// Claims the token of the run that starts at `first`.
+    ///
+    /// The caller says by this that nobody else has the token; if somebody has, one of the two frees will be refused.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError::Outside`], and [`FrameError::State`] if no allocated run begins there.
+    pub fn run(self, first: FrameNumber) -> Result<FrameRun, FrameError> {
+        let head = self.entry(first)?.head();
+        if !head.state.is_allocated() {
+            return Err(FrameError::state(first, head, FrameState::Kernel));
+        }
+        Ok(FrameRun::minted(first, head.order))
+    }
+
+    /// Hands out a free block: turns its head to `usage`, starts its life, and mints its token. For allocators, which have
+    /// taken the block off its list.
+    ///
+    /// # Errors
+    ///
+    /// As for [`FrameTable::run`], if the head may not become this.
+    #[inline]
+    pub fn mint(self, first: FrameNumber, usage: Head) -> Result<FrameRun, FrameError> {
+        let entry = self.entry(first)?;
+        entry.turn(usage).map_err(|head| FrameError::state(first, head, usage.state))?;
+        entry.begin();
+        Ok(FrameRun::minted(first, usage.order))
+    }
+}
