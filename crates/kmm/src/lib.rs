@@ -22,3 +22,5 @@ pub mod script;
 #[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+pub mod oom;
+pub mod overcommit;
