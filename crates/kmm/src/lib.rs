@@ -16,11 +16,12 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod oom;
+pub mod overcommit;
 #[cfg(feature = "std")]
 pub mod script;
+pub mod swap;
 
 #[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
-pub mod oom;
-pub mod overcommit;
