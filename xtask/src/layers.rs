@@ -73,7 +73,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     safe(no_std("frame",   &["units", "ds"])),
     safe(no_std("buddy",   &["units", "ds", "frame"])),
     no_std(     "kslab",   &["units", "ds", "frame", "buddy"]),
-    no_std(     "paging",  &["units", "frame"]),
+    safe(no_std("paging",  &["units", "ds"])),
     safe(no_std("vma",     &["units", "ds"])),
     no_std(     "kmm",     &["units", "ds", "frame", "buddy", "kslab", "paging", "vma"]),
 
