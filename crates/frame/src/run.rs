@@ -3,6 +3,7 @@
 use mallow_units::{FrameNumber, Order};
 
 use crate::error::FrameError;
+use crate::place::Place;
 use crate::state::{FrameState, Head};
 use crate::table::FrameTable;
 
@@ -138,5 +139,31 @@ impl<'t> FrameTable<'t> {
         entry.turn(usage).map_err(|head| FrameError::state(first, head, usage.state))?;
         entry.begin();
         Ok(FrameRun::minted(first, usage.order))
+    }
+
+    /// Ends the life of a run: its head turns to `next`, a free state or a tail. Returns where it belongs. For allocators.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError`] if the run is not allocated in this length, or has more than one reference, or a mapping. Nothing has changed then.
+    #[inline]
+    pub fn retire(self, run: &FrameRun, next: FrameState) -> Result<Place, FrameError> {
+        let entry = self.entry(run.first)?;
+        let head = entry.head();
+        if !head.state.is_allocated() {
+            return Err(FrameError::state(run.first, head, next));
+        }
+        if head.order != run.order {
+            return Err(FrameError::Order { frame: run.first, order: head.order, wanted: run.order });
+        }
+        let (references, mappings) = (entry.references(), entry.mappings());
+        if references > 1 || mappings != 0 {
+            return Err(FrameError::InUse { frame: run.first, references, mappings });
+        }
+        entry
+            .turn(Head { state: next, order: run.order })
+            .map_err(|head| FrameError::state(run.first, head, next))?;
+        entry.set_references(0);
+        Ok(entry.place())
     }
 }

@@ -1,0 +1,83 @@
+//! The free blocks of a zone: one list per mobility and order, and a mask of the orders that have any.
+//!
+//! Called by `zone`, `fallback` and `compact`, under the lock of the zone. The smallest block that fits is found by one count of
+//! trailing zeros.
+
+use mallow_frame::{FrameList, FrameTable, Mobility};
+use mallow_units::{FrameNumber, Order};
+
+/// The free blocks of a zone.
+///
+/// # Invariants
+///
+/// 1. Bit `k` of `masks[m]` is set exactly if `lists[m][k]` is not empty.
+/// 2. `frames` is the sum over all blocks of their frames.
+#[derive(Clone, Debug, Default)]
+pub struct FreeArea {
+    lists: [[FrameList; Order::COUNT]; Mobility::COUNT],
+    masks: [u16; Mobility::COUNT],
+    frames: u32,
+}
+
+impl FreeArea {
+    /// How many frames are free. Unit: frames.
+    #[inline]
+    pub const fn frames(&self) -> u32 {
+        self.frames
+    }
+
+    /// The list of the free blocks of one kind.
+    pub const fn list(&self, mobility: Mobility, order: Order) -> &FrameList {
+        &self.lists[mobility.index()][order.index()]
+    }
+
+    /// How many blocks of `order` are free, of all mobilities.
+    pub fn blocks(&self, order: Order) -> u32 {
+        Mobility::ALL.iter().map(|mobility| self.list(*mobility, order).count()).sum()
+    }
+
+    /// The smallest order, of at least `order`, of which there is a block.
+    #[inline]
+    pub fn smallest(&self, mobility: Mobility, order: Order) -> Option<Order> {
+        let fitting = self.masks[mobility.index()] >> order.get() << order.get();
+        let order = u8::try_from(fitting.trailing_zeros()).ok()?;
+        Order::new(order)
+    }
+
+    /// Whether there is a block of at least `order`, of any mobility.
+    #[inline]
+    pub fn has_block(&self, order: Order) -> bool {
+        (self.masks[0] | self.masks[1] | self.masks[2]) >> order.get() != 0
+    }
+
+    /// Adds a block, which is on no list.
+    #[inline]
+    pub fn insert(&mut self, table: FrameTable<'_>, first: FrameNumber, order: Order, mobility: Mobility) {
+        self.lists[mobility.index()][order.index()].push_front(table, first);
+        // INVARIANT: (1) and (2).
+        self.masks[mobility.index()] |= 1 << order.get();
+        self.frames += order.frames();
+    }
+
+    /// Takes a certain block off its list.
+    #[inline]
+    pub fn remove(&mut self, table: FrameTable<'_>, first: FrameNumber, order: Order, mobility: Mobility) {
+        let list = &mut self.lists[mobility.index()][order.index()];
+        list.remove(table, first);
+        // INVARIANT: (1) and (2).
+        if list.is_empty() {
+            self.masks[mobility.index()] &= !(1 << order.get());
+        }
+        self.frames -= order.frames();
+    }
+
+    /// Takes the block that was added last.
+    #[inline]
+    pub fn pop(&mut self, table: FrameTable<'_>, order: Order, mobility: Mobility) -> Option<FrameNumber> {
+        let first = self.list(mobility, order).first()?;
+        self.remove(table, first, order, mobility);
+        Some(first)
+    }
+}
+
+const _: () = assert!(Mobility::COUNT == 3 && Order::COUNT <= 16);

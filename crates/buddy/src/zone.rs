@@ -1,0 +1,228 @@
+//! One zone: taking blocks, cutting them, merging them.
+//!
+//! Called by `node` and `cpu`, under the lock of the node. Between leaving a list and being handed out, and while it is merged, a
+//! block is a tail of nothing: *in transit*.
+
+use mallow_frame::{FrameState, FrameTable, Head, Mobility, ZoneKind};
+use mallow_units::{FrameNumber, Order};
+
+use crate::free_area::FreeArea;
+use crate::request::Request;
+use crate::watermark::{Mark, Watermarks, leaves_enough};
+
+/// What happened in a zone since it was made. Unit: events, unless said otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Frames that left the lists.
+    pub frames_taken: u64,
+    /// Frames that came back to the lists.
+    pub frames_freed: u64,
+    /// Blocks that were taken from another mobility.
+    pub fallbacks: u64,
+    /// Blocks of frames that changed their mobility.
+    pub claims: u64,
+    /// Frames that compaction moved.
+    pub frames_moved: u64,
+    /// Compactions that were begun.
+    pub compactions: u64,
+}
+
+/// One zone of a node.
+#[derive(Clone, Debug)]
+pub struct Zone {
+    pub(crate) kind: ZoneKind,
+    pub(crate) area: FreeArea,
+    /// Frames that were given to the allocator, free or not.
+    pub(crate) managed: u32,
+    /// Frames that exist.
+    pub(crate) present: u32,
+    pub(crate) marks: Watermarks,
+    /// By the highest zone of a request: frames that such a request leaves alone, for those that can use no other zone.
+    pub(crate) protection: [u32; ZoneKind::COUNT],
+    pub(crate) block_order: Order,
+    pub(crate) counters: Counters,
+}
+
+impl Zone {
+    pub(crate) fn new(kind: ZoneKind, block_order: Order) -> Self {
+        Self {
+            kind,
+            area: FreeArea::default(),
+            managed: 0,
+            present: 0,
+            marks: Watermarks::default(),
+            protection: [0; ZoneKind::COUNT],
+            block_order,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Which zone it is.
+    pub const fn kind(&self) -> ZoneKind {
+        self.kind
+    }
+
+    /// The free blocks.
+    pub const fn area(&self) -> &FreeArea {
+        &self.area
+    }
+
+    /// Frames on the lists; those in the arrays of processors are not counted, as in Linux.
+    #[inline]
+    pub const fn free(&self) -> u32 {
+        self.area.frames()
+    }
+
+    /// Frames that were given to the allocator. Unit: frames.
+    pub const fn managed(&self) -> u32 {
+        self.managed
+    }
+
+    /// Frames that exist. Unit: frames.
+    pub const fn present(&self) -> u32 {
+        self.present
+    }
+
+    /// The marks. Unit: frames.
+    pub const fn watermarks(&self) -> Watermarks {
+        self.marks
+    }
+
+    /// Frames that a request leaves alone which could as well use a higher zone, up to `highest`.
+    pub const fn protected_from(&self, highest: ZoneKind) -> u32 {
+        self.protection[highest.index()]
+    }
+
+    /// What happened so far.
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Whether the zone would stay above `mark` after `request`, and has a run that is long enough.
+    ///
+    /// Cost: O(1).
+    #[inline]
+    pub fn is_above(&self, mark: Mark, request: &Request) -> bool {
+        let protected = self.protection[request.highest.index()];
+        leaves_enough(self.free(), request.order, self.marks.at(mark), request.reserve, protected)
+            && self.area.has_block(request.order)
+    }
+
+    /// Takes a block of `order`; it is in transit then.
+    #[inline]
+    pub(crate) fn take(
+        &mut self,
+        table: FrameTable<'_>,
+        order: Order,
+        mobility: Mobility,
+    ) -> Option<FrameNumber> {
+        if let Some(first) = self.take_own(table, order, mobility) {
+            return Some(first);
+        }
+        self.take_from_others(table, order, mobility)
+    }
+
+    /// Takes the smallest block of this mobility that fits.
+    pub(crate) fn take_own(
+        &mut self,
+        table: FrameTable<'_>,
+        order: Order,
+        mobility: Mobility,
+    ) -> Option<FrameNumber> {
+        let found = self.area.smallest(mobility, order)?;
+        let first = self.area.pop(table, found, mobility)?;
+        self.cut(table, first, found, order, mobility);
+        Some(first)
+    }
+
+    /// Takes a block of at most `most` frames, if one of `mobility` is free; returns it, in transit, with its order.
+    ///
+    /// For refills: the pieces of a block that is used up whole need not visit the lists.
+    pub(crate) fn take_some(
+        &mut self,
+        table: FrameTable<'_>,
+        order: Order,
+        most: u32,
+        mobility: Mobility,
+    ) -> Option<(FrameNumber, Order)> {
+        let found = self.area.smallest(mobility, order)?;
+        let wanted = u8::try_from(most.checked_ilog2()?).ok().and_then(Order::new).unwrap_or(Order::MAX);
+        let kept = wanted.clamp(order, found);
+        let first = self.area.pop(table, found, mobility)?;
+        self.cut(table, first, found, kept, mobility);
+        Some((first, kept))
+    }
+
+    /// Keeps the first 2^`order` frames of a block that has left its list, and puts the rest onto lists.
+    pub(crate) fn cut(
+        &mut self,
+        table: FrameTable<'_>,
+        first: FrameNumber,
+        mut found: Order,
+        order: Order,
+        mobility: Mobility,
+    ) {
+        turn(table, first, Head::single(FrameState::Tail));
+        while found > order {
+            let Some(half) = found.half() else { break };
+            let upper = FrameNumber(first.0 + half.frames());
+            turn(table, upper, Head { state: FrameState::Buddy, order: half });
+            self.area.insert(table, upper, half, mobility);
+            found = half;
+        }
+        self.counters.frames_taken += u64::from(order.frames());
+    }
+
+    /// Puts a block in transit back, merged with its buddies.
+    ///
+    /// Cost: O(1), at most one step per order.
+    #[inline]
+    pub(crate) fn put(&mut self, table: FrameTable<'_>, first: FrameNumber, order: Order) {
+        self.counters.frames_freed += u64::from(order.frames());
+        let Some(entry) = table.get(first) else { return };
+        let mobility = entry.place().mobility;
+        let (mut first, mut order) = (first, order);
+        while let Some(double) = order.double() {
+            let buddy = FrameNumber(first.0 ^ order.frames());
+            let Some(entry) = table.get(buddy) else { break };
+            let place = entry.place();
+            if !entry.is(Head { state: FrameState::Buddy, order }) || place.zone != self.kind {
+                break;
+            }
+            self.area.remove(table, buddy, order, place.mobility);
+            turn(table, buddy, Head::single(FrameState::Tail));
+            if place.mobility != mobility {
+                // Whole blocks of frames only; within one, all frames have the same mobility.
+                self.set_mobility(table, buddy, order, mobility);
+            }
+            first = first.min(buddy);
+            order = double;
+        }
+        turn(table, first, Head { state: FrameState::Buddy, order });
+        self.area.insert(table, first, order, mobility);
+    }
+
+    /// Changes the mobility of 2^`order` frames, as far as they are in this zone.
+    #[cold]
+    pub(crate) fn set_mobility(
+        &mut self,
+        table: FrameTable<'_>,
+        first: FrameNumber,
+        order: Order,
+        to: Mobility,
+    ) {
+        for frame in first.0..first.0.saturating_add(order.frames()) {
+            if let Some(entry) = table.get(FrameNumber(frame)).filter(|entry| entry.place().zone == self.kind)
+            {
+                entry.set_mobility(to);
+            }
+        }
+    }
+}
+
+/// Turns a frame whose state is known; a refusal would be a fault of this crate, which `check` finds.
+#[inline]
+pub(crate) fn turn(table: FrameTable<'_>, frame: FrameNumber, head: Head) {
+    let turned = table.get(frame).map(|entry| entry.turn(head));
+    debug_assert!(matches!(turned, Some(Ok(_))), "{frame:?} cannot become {head:?}: {turned:?}");
+}
