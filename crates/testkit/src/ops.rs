@@ -4,7 +4,7 @@
 //! Called by the tests of `heap`. Knows no allocator: a test carries an operation out, and `oracle` says whether the
 //! promises were kept.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use proptest::prelude::*;
