@@ -68,12 +68,7 @@ impl LargeBlocks {
         zero_bytes: usize,
     ) -> Option<Mapped> {
         let bytes = page::round_up(bytes)?.max(GRANULE_BYTES);
-        let kept = {
-            let mut state = self.state.lock();
-            let kept = state.cache.find(bytes, align);
-            state.cache.show(counters);
-            kept
-        };
+        let kept = self.change(counters, |state| state.cache.find(bytes, align));
         let mut large = match kept.and_then(|kept| kept.fitted(os, counters, bytes)) {
             Some(large) => self.reuse(os, large, page::round_up(zero_bytes)?),
             None => {
@@ -118,24 +113,21 @@ impl LargeBlocks {
             return false;
         }
         let touched = is_lesson(large).then(|| mapping::touched(os, large));
-        let mut state = self.state.lock();
-        if let Some(touched) = touched {
-            state.density.learn(touched);
-        }
-        state.forget(large);
-        // With this one: who has a single block, again and again, is to be recognised.
-        let used = used_bytes(counters);
-        // The next one of its size will be huge instead.
-        let is_outdated = state.would_be_huge(os, used, large);
-        let mut next = if is_outdated { Some(Kept::unkept(large)) } else { state.cache.keep(large, used) };
-        counters.change_large_bytes(large.bytes, 0);
-        state.cache.show(counters);
-        drop(state);
+        let (mut next, used) = self.change(counters, |state| {
+            if let Some(touched) = touched {
+                state.density.learn(touched);
+            }
+            state.forget(large);
+            // With this one: who has a single block, again and again, is to be recognised.
+            let used = used_bytes(counters);
+            // The next one of its size will be huge instead.
+            let is_outdated = state.would_be_huge(os, used, large);
+            counters.change_large_bytes(large.bytes, 0);
+            (if is_outdated { Some(Kept::unkept(large)) } else { state.cache.keep(large, used) }, used)
+        });
         while let Some(gone) = next {
             gone.release(os, counters);
-            let mut state = self.state.lock();
-            next = state.cache.surplus(used);
-            state.cache.show(counters);
+            next = self.change(counters, |state| state.cache.surplus(used));
         }
         true
     }
@@ -173,17 +165,20 @@ impl LargeBlocks {
     /// Notes the time and gives back what was kept too long, or everything if `all`; returns the bytes.
     pub fn purge(&self, os: &dyn Os, counters: &Counters, now_ms: u64, all: bool) -> usize {
         let mut bytes = 0;
-        let aged = {
-            let mut state = self.state.lock();
-            let aged = state.cache.take_aged(now_ms, all);
-            state.cache.show(counters);
-            aged
-        };
+        let aged = self.change(counters, |state| state.cache.take_aged(now_ms, all));
         for gone in aged.into_iter().flatten() {
             bytes += gone.bytes();
             gone.release(os, counters);
         }
         bytes
+    }
+
+    /// Does `step` under the lock, and shows what the cache keeps then.
+    fn change<T>(&self, counters: &Counters, step: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock();
+        let result = step(&mut state);
+        state.cache.show(counters);
+        result
     }
 }
 

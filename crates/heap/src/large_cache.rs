@@ -105,13 +105,11 @@ impl Cache {
             let is_aligned = kept.large.start.is_multiple_of(align);
             (serves && is_aligned).then(|| (!fits, kept.bytes() < bytes, kept.bytes().abs_diff(bytes)))
         };
-        let slots = self.kept.iter_mut().enumerate();
-        let best = slots.filter(|(_, slot)| merit(slot).is_some()).min_by_key(|(_, slot)| merit(slot));
-        let found = best.and_then(|(place, slot)| {
-            let kept = slot.take()?;
+        let best = (0..LARGE_CACHE_SLOTS).filter(|place| merit(&self.kept[*place]).is_some());
+        let found = best.min_by_key(|place| merit(&self.kept[*place])).and_then(|place| {
+            let kept = self.kept[place]?;
             let (first, rest) = kept.split(bytes).map_or((kept, None), |(first, rest)| (first, Some(rest)));
-            *slot = rest;
-            self.changed |= 1 << place;
+            self.put(place, rest);
             Some(first)
         });
         let missing = bytes.saturating_sub(found.map_or(0, |kept| kept.bytes()));
@@ -136,25 +134,23 @@ impl Cache {
         }
         let joined = self.joined(freed, budget / JOINED_SHARE);
         let freed = Kept { large: joined, freed_ms: self.now_ms };
-        match self.kept.iter_mut().enumerate().find(|(_, slot)| slot.is_none()) {
-            Some((place, slot)) => {
-                *slot = Some(freed);
-                self.changed |= 1 << place;
+        match self.kept.iter().position(Option::is_none) {
+            Some(place) => {
+                self.put(place, Some(freed));
                 self.surplus(used)
             }
-            None => self.oldest().and_then(|slot| slot.replace(freed)),
+            None => self.oldest().and_then(|place| self.put(place, Some(freed))),
         }
     }
 
     /// The block with the kept ones that touch it, up to `most` bytes in all.
     fn joined(&mut self, freed: Large, most: usize) -> Large {
         let mut joined = freed;
-        for (place, slot) in self.kept.iter_mut().enumerate() {
-            let neighbour = slot.and_then(|kept| joined_with(joined, kept.large));
+        for place in 0..LARGE_CACHE_SLOTS {
+            let neighbour = self.kept[place].and_then(|kept| joined_with(joined, kept.large));
             if let Some(longer) = neighbour.filter(|longer| longer.bytes <= most) {
                 joined = longer;
-                *slot = None;
-                self.changed |= 1 << place;
+                self.put(place, None);
             }
         }
         joined
@@ -166,16 +162,22 @@ impl Cache {
         if kept <= self.budget(used) {
             return None;
         }
-        let gone = self.oldest().and_then(Option::take);
+        let gone = self.oldest().and_then(|place| self.put(place, None));
         self.patience.gave(gone.map_or(0, |gone| gone.bytes()));
         gone
     }
 
-    fn oldest(&mut self) -> Option<&mut Option<Kept>> {
-        let kept = self.kept.iter_mut().enumerate().filter(|(_, slot)| slot.is_some());
-        let (place, oldest) = kept.min_by_key(|(_, slot)| slot.map_or(0, |kept| kept.freed_ms))?;
+    /// Where the block lies that was kept longest.
+    fn oldest(&self) -> Option<usize> {
+        let kept =
+            self.kept.iter().enumerate().filter_map(|(place, slot)| Some((slot.as_ref()?.freed_ms, place)));
+        kept.min().map(|(_, place)| place)
+    }
+
+    /// Puts a block, or none, into a slot; returns what was there.
+    fn put(&mut self, place: usize, kept: Option<Kept>) -> Option<Kept> {
         self.changed |= 1 << place;
-        Some(oldest)
+        core::mem::replace(&mut self.kept[place], kept)
     }
 
     /// Shows the slots that have changed since the last time.
@@ -196,10 +198,10 @@ impl Cache {
         self.patience.tick(now_ms);
         let decay_ms = self.patience.decay_ms();
         let mut gone = [None; LARGE_CACHE_SLOTS];
-        for (place, (slot, gone)) in self.kept.iter_mut().zip(&mut gone).enumerate() {
-            if all || slot.is_some_and(|kept| now_ms.saturating_sub(kept.freed_ms) >= decay_ms) {
-                *gone = slot.take();
-                self.changed |= 1 << place;
+        for (place, gone) in gone.iter_mut().enumerate() {
+            let has_aged = |kept: Kept| all || now_ms.saturating_sub(kept.freed_ms) >= decay_ms;
+            if self.kept[place].is_some_and(has_aged) {
+                *gone = self.put(place, None);
                 self.patience.gave(if all { 0 } else { gone.map_or(0, |gone| gone.bytes()) });
             }
         }
