@@ -341,13 +341,15 @@ impl Chunk {
         ALL_UNITS & !self.used.get()
     }
 
-    /// Where a field is, for tools that read it.
-    pub(crate) const fn place_of(landmark: Landmark) -> usize {
-        match landmark {
+    /// What a landmark of a chunk's record is; `None` for others.
+    pub(crate) const fn landmark(landmark: Landmark) -> Option<usize> {
+        Some(match landmark {
+            Landmark::ChunkBytes => size_of::<Self>(),
             Landmark::ChunkUsed => offset_of!(Self, used),
+            Landmark::ChunkBacked => offset_of!(Self, backed),
             Landmark::ChunkZero => offset_of!(Self, zero),
-            _ => offset_of!(Self, backed),
-        }
+            _ => return None,
+        })
     }
 
     /// Checks the maps against each other.

@@ -262,14 +262,9 @@ impl Counters {
 
     /// Enters what a thread, or a large or medium block, handed out and took back since the last time.
     pub fn settle(&self, change: Change) {
+        self.add(Counter::Allocations, change.allocations);
+        self.add(Counter::Frees, change.frees);
         let counters = self.all();
-        let add = |counter: Counter, value: usize| {
-            if value != 0 {
-                counters[counter as usize].fetch_add(value as u64, Ordering::Relaxed);
-            }
-        };
-        add(Counter::Allocations, change.allocations);
-        add(Counter::Frees, change.frees);
         let delta = (change.allocated_bytes as u64).wrapping_sub(change.freed_bytes as u64);
         let before = counters[Counter::LiveBytes as usize].fetch_add(delta, Ordering::Relaxed);
         let now = before.wrapping_add(delta);

@@ -80,13 +80,14 @@ impl Directory {
         Self { root: AtomicU64::new(0), spare_leaf: AtomicU64::new(0) }
     }
 
-    /// Where the root is, and how long root and leaves are, for tools that read them.
-    pub(crate) fn landmark(&self, landmark: Landmark) -> usize {
-        match landmark {
+    /// What a landmark of a directory is; `None` for others.
+    pub(crate) fn landmark(&self, landmark: Landmark) -> Option<usize> {
+        Some(match landmark {
             Landmark::Directory => core::ptr::from_ref(&self.root).expose_provenance(),
             Landmark::DirectoryLeaves => ROOT_ENTRIES,
-            _ => LEAF_ENTRIES,
-        }
+            Landmark::LeafEntries => LEAF_ENTRIES,
+            _ => return None,
+        })
     }
 
     /// Makes sure that the next [`Directory::enter_large`] needs no memory. Under the lock of `large`.

@@ -14,11 +14,9 @@ use mallow_units::size_class::CLASS_COUNT;
 use crate::allocator::Allocator;
 use crate::chunk::Chunk;
 use crate::config::{CHUNK_UNITS, UNIT_BYTES};
-use crate::directory::Directory;
 use crate::heap::Heap;
 use crate::region::{Region, Remote};
-use crate::registry::Registry;
-use crate::slab::{FULL, Slab, ZERO};
+use crate::slab::Slab;
 
 impl Allocator {
     /// Begins to show counters and landmarks in the header of the first region.
@@ -34,42 +32,22 @@ impl Allocator {
         }));
     }
 
+    /// What a landmark is; 0 for those that only the counters know.
     fn value_of(&self, landmark: Landmark, region: &'static Region) -> usize {
-        match landmark {
-            // Known to the counters.
-            Landmark::Segment | Landmark::Shown => 0,
-            Landmark::UnitBytes => UNIT_BYTES,
-            Landmark::ChunkUnits => CHUNK_UNITS as usize,
-            Landmark::Region => core::ptr::from_ref(region).expose_provenance(),
-            Landmark::RegionBase
-            | Landmark::RegionHeader
-            | Landmark::RegionHeaderBytes
-            | Landmark::RegionUnits
-            | Landmark::RegionArrays => Region::place_of(landmark),
-            Landmark::SlabBytes => size_of::<Slab>(),
-            Landmark::SlabOutstanding
-            | Landmark::SlabMark
-            | Landmark::SlabBare
-            | Landmark::SlabCarved
-            | Landmark::SlabClass
-            | Landmark::SlabKind
-            | Landmark::SlabUnits
-            | Landmark::SlabFlags => Slab::place_of_field(landmark),
-            Landmark::FlagFull => usize::from(FULL),
-            Landmark::FlagZero => usize::from(ZERO),
-            Landmark::RemoteBytes => size_of::<Remote>(),
-            Landmark::RemoteCount => remote::COUNT_FIELD as usize,
-            Landmark::ChunkBytes => size_of::<Chunk>(),
-            Landmark::ChunkUsed | Landmark::ChunkBacked | Landmark::ChunkZero => Chunk::place_of(landmark),
-            Landmark::HeapTable | Landmark::HeapTableBytes | Landmark::HeapCount => {
-                self.registry.landmark(landmark)
-            }
-            Landmark::HeapBytes => Registry::HEAP_BYTES,
-            Landmark::HeapLists => Heap::LISTS_AT,
-            Landmark::Classes => CLASS_COUNT,
-            Landmark::Directory | Landmark::DirectoryLeaves | Landmark::LeafEntries => {
-                Directory::landmark(&self.large.directory, landmark)
-            }
-        }
+        let own = match landmark {
+            Landmark::UnitBytes => Some(UNIT_BYTES),
+            Landmark::ChunkUnits => Some(CHUNK_UNITS as usize),
+            Landmark::Region => Some(core::ptr::from_ref(region).expose_provenance()),
+            Landmark::RemoteBytes => Some(size_of::<Remote>()),
+            Landmark::RemoteCount => Some(remote::COUNT_FIELD as usize),
+            Landmark::HeapLists => Some(Heap::LISTS_AT),
+            Landmark::Classes => Some(CLASS_COUNT),
+            _ => None,
+        };
+        let of_record =
+            || Region::landmark(landmark).or(Chunk::landmark(landmark)).or(Slab::landmark(landmark));
+        let of_table =
+            || self.registry.landmark(landmark).or_else(|| self.large.directory.landmark(landmark));
+        own.or_else(of_record).or_else(of_table).unwrap_or(0)
     }
 }

@@ -138,15 +138,16 @@ impl Region {
         self.header.cast()
     }
 
-    /// Where a field is, for tools that read it.
-    pub(crate) const fn place_of(landmark: Landmark) -> usize {
-        match landmark {
+    /// What a landmark of a region's record is; `None` for others.
+    pub(crate) const fn landmark(landmark: Landmark) -> Option<usize> {
+        Some(match landmark {
             Landmark::RegionBase => offset_of!(Self, base),
             Landmark::RegionHeader => offset_of!(Self, header),
             Landmark::RegionHeaderBytes => offset_of!(Self, header_bytes),
             Landmark::RegionUnits => offset_of!(Self, committed_units),
-            _ => offset_of!(Self, arrays),
-        }
+            Landmark::RegionArrays => offset_of!(Self, arrays),
+            _ => return None,
+        })
     }
 
     /// The address of unit 0.

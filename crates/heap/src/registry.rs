@@ -67,13 +67,15 @@ impl Registry {
     /// Bytes from one heap to the next.
     pub(crate) const HEAP_BYTES: usize = size_of::<Heap>().next_multiple_of(64);
 
-    /// Where the table and the number of heaps are, for tools that read them.
-    pub(crate) fn landmark(&self, landmark: Landmark) -> usize {
-        match landmark {
+    /// What a landmark of the table of heaps is; `None` for others.
+    pub(crate) fn landmark(&self, landmark: Landmark) -> Option<usize> {
+        Some(match landmark {
             Landmark::HeapTable => core::ptr::from_ref(&self.table).expose_provenance(),
             Landmark::HeapCount => core::ptr::from_ref(&self.count).expose_provenance(),
-            _ => TABLE_BYTES,
-        }
+            Landmark::HeapTableBytes => TABLE_BYTES,
+            Landmark::HeapBytes => Self::HEAP_BYTES,
+            _ => return None,
+        })
     }
 
     /// Waits for the right to make and adopt heaps.

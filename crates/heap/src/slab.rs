@@ -231,9 +231,10 @@ impl Slab {
         self.set_flags(if listed { self.flags() | LISTED } else { self.flags() & !LISTED });
     }
 
-    /// Where a field of the line is, for tools that read it.
-    pub(crate) const fn place_of_field(landmark: Landmark) -> usize {
-        match landmark {
+    /// What a landmark of a slab's record is; `None` for others.
+    pub(crate) const fn landmark(landmark: Landmark) -> Option<usize> {
+        Some(match landmark {
+            Landmark::SlabBytes => size_of::<Self>(),
             Landmark::SlabOutstanding => offset_of!(Self, outstanding),
             Landmark::SlabMark => offset_of!(Self, mark),
             Landmark::SlabBare => offset_of!(Self, bare),
@@ -241,8 +242,11 @@ impl Slab {
             Landmark::SlabClass => offset_of!(Self, class),
             Landmark::SlabKind => offset_of!(Self, kind),
             Landmark::SlabUnits => offset_of!(Self, units),
-            _ => offset_of!(Self, flags),
-        }
+            Landmark::SlabFlags => offset_of!(Self, flags),
+            Landmark::FlagFull => FULL as usize,
+            Landmark::FlagZero => ZERO as usize,
+            _ => return None,
+        })
     }
 
     /// Whether `address` is the start of a block of this slab, used or free.
