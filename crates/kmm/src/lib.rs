@@ -16,8 +16,10 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod lru;
 pub mod oom;
 pub mod overcommit;
+pub mod reclaim;
 #[cfg(feature = "std")]
 pub mod script;
 pub mod swap;
