@@ -23,8 +23,8 @@
 //! 2. If the array is empty, [`CpuFrames::refill`] takes half an array from the highest zone that is above its low watermark.
 //! 3. [`zone::Zone`] takes the smallest block that fits from the list of that mobility and cuts it; if all lists of that mobility are
 //!    empty, it claims a block of another one (`fallback`).
-//! 4. If no zone is above its watermark, `slow::SlowPath` says what to do next, step by step: wake the background reclaim,
-//!    drain the arrays, reclaim, compact, retry, kill, fail. The caller carries the steps out, through `slow::Hooks` or by itself.
+//! 4. If no zone is above its watermark, [`slow::SlowPath`] says what to do next, step by step: wake the background reclaim,
+//!    drain the arrays, reclaim, compact, retry, kill, fail. The caller carries the steps out, through [`slow::Hooks`] or by itself.
 //!
 //! Nothing here is global: a [`Node`] is a value, several live side by side. Nothing here takes a lock: what needs one takes `&mut`.
 //!
@@ -37,12 +37,15 @@
 extern crate alloc;
 
 pub mod buddyinfo;
+pub mod check;
+pub mod compact;
 pub mod cpu;
 pub mod drain;
 mod fallback;
 pub mod free_area;
 pub mod node;
 pub mod request;
+pub mod slow;
 pub mod watermark;
 pub mod zone;
 

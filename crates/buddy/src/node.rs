@@ -42,6 +42,7 @@ pub struct Node {
     layout: Layout,
     /// Allocations until one is refused on purpose; 0 refuses none.
     until_refusal: u64,
+    was_refused: bool,
 }
 
 impl Node {
@@ -54,10 +55,13 @@ impl Node {
             let zone = if frame < layout.boundary { ZoneKind::Dma32 } else { ZoneKind::Normal };
             if let Some(entry) = table.get(frame) {
                 entry.set_place(Place { zone, mobility: Mobility::Movable });
-                zones[zone.index()].present += 1;
+                let zone = &mut zones[zone.index()];
+                zone.present += 1;
+                let start = if zone.span.is_empty() { frame.0 } else { zone.span.start };
+                zone.span = start..frame.0 + 1;
             }
         }
-        Self { zones, layout, until_refusal: 0 }
+        Self { zones, layout, until_refusal: 0, was_refused: false }
     }
 
     /// Gives reserved frames to the allocator, as a kernel does with its memory at the end of booting; returns how many.
@@ -168,7 +172,12 @@ impl Node {
         mark: Mark,
         request: &Request,
     ) -> Option<FrameRun> {
-        if self.is_refused() || !request.usage.is_allocated() {
+        if self.is_refused() { None } else { self.attempt(table, mark, request) }
+    }
+
+    /// As [`Node::allocate_above`], but never refused on purpose: for the slow path, which has been refused as a whole.
+    pub fn attempt(&mut self, table: FrameTable<'_>, mark: Mark, request: &Request) -> Option<FrameRun> {
+        if !request.usage.is_allocated() {
             return None;
         }
         let usage = Head { state: request.usage, order: request.order };
@@ -198,17 +207,28 @@ impl Node {
         }
     }
 
-    /// From now on, refuses the `nth` allocation, once; 0 refuses none. For tests of what happens then.
+    /// From now on, refuses the `nth` allocation, once, slow path included; 0 refuses none. For tests of what happens then.
     pub const fn refuse(&mut self, nth: u64) {
         self.until_refusal = nth;
+        self.was_refused = false;
     }
 
     #[inline]
     pub(crate) const fn is_refused(&mut self) -> bool {
-        if self.until_refusal == 0 {
-            return false;
-        }
-        self.until_refusal -= 1;
-        self.until_refusal == 0
+        if self.until_refusal == 0 && !self.was_refused { false } else { self.count_refusal() }
+    }
+
+    #[cold]
+    const fn count_refusal(&mut self) -> bool {
+        self.was_refused = self.until_refusal == 1;
+        self.until_refusal = self.until_refusal.saturating_sub(1);
+        self.was_refused
+    }
+
+    /// Whether the last allocation was refused on purpose; the slow path then fails as well.
+    ///
+    /// Says so once. Who drives [`crate::slow::SlowPath`] by hand asks this first.
+    pub const fn take_refusal(&mut self) -> bool {
+        core::mem::replace(&mut self.was_refused, false)
     }
 }

@@ -3,9 +3,12 @@
 //! Called by `node` and `cpu`, under the lock of the node. Between leaving a list and being handed out, and while it is merged, a
 //! block is a tail of nothing: *in transit*.
 
+use core::ops::Range;
+
 use mallow_frame::{FrameState, FrameTable, Head, Mobility, ZoneKind};
 use mallow_units::{FrameNumber, Order};
 
+use crate::compact::Memento;
 use crate::free_area::FreeArea;
 use crate::request::Request;
 use crate::watermark::{Mark, Watermarks, leaves_enough};
@@ -41,6 +44,9 @@ pub struct Zone {
     pub(crate) protection: [u32; ZoneKind::COUNT],
     pub(crate) block_order: Order,
     pub(crate) counters: Counters,
+    /// The lowest frame and the number after the highest.
+    pub(crate) span: Range<u32>,
+    pub(crate) memento: Memento,
 }
 
 impl Zone {
@@ -54,6 +60,8 @@ impl Zone {
             protection: [0; ZoneKind::COUNT],
             block_order,
             counters: Counters::default(),
+            span: 0..0,
+            memento: Memento::NONE,
         }
     }
 

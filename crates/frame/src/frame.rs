@@ -263,12 +263,24 @@ impl Frame {
 
     /// Starts the life of an allocation: one reference, no mapping, no flag, generation 0.
     ///
-    /// Owner and index keep what they were: their meaning is the new owner's, who sets them.
+    /// Owner and index keep what they were: their meaning is the new owner's, who sets them. Nothing is freed while it is mapped, so there
+    /// is no mapping to forget.
     #[inline]
     pub fn begin(&self) {
         self.references.store(1, Ordering::Relaxed);
         self.flags.store(0, Ordering::Relaxed);
         self.generation.store(0, Ordering::Relaxed);
+    }
+
+    /// Takes over everything but state, place and links.
+    pub(crate) fn take_over(&self, from: &Self) {
+        self.owner.store(from.owner(), Ordering::Relaxed);
+        self.index.store(from.index(), Ordering::Relaxed);
+        self.generation.store(from.generation(), Ordering::Relaxed);
+        self.references.store(from.references.swap(1, Ordering::Relaxed), Ordering::Relaxed);
+        self.mappings.store(from.mappings.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+        self.flags.store(from.flags.load(Ordering::Relaxed), Ordering::Relaxed);
+        from.flags.store(0, Ordering::Relaxed);
     }
 
     #[inline]

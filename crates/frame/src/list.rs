@@ -123,6 +123,22 @@ impl FrameList {
         self.count = self.count.saturating_sub(1);
     }
 
+    /// Puts `new`, which is on no list, in the place of `old`, which is on this one and then on none.
+    pub fn replace(&mut self, table: FrameTable<'_>, old: FrameNumber, new: FrameNumber) {
+        let (Some(leaving), Some(coming)) = (table.get(old), table.get(new)) else { return };
+        let (prev, next) = (leaving.prev(), leaving.next());
+        coming.set_prev(prev);
+        coming.set_next(next);
+        match to_frame(prev).and_then(|prev| table.get(prev)) {
+            Some(before) => before.set_next(new.0),
+            None => self.first = new.0,
+        }
+        match to_frame(next).and_then(|next| table.get(next)) {
+            Some(after) => after.set_prev(new.0),
+            None => self.last = new.0,
+        }
+    }
+
     /// Moves all frames of `other` to the back of this list.
     ///
     /// Cost: two writes, however long they are.
@@ -204,6 +220,13 @@ mod tests {
                 }
                 (10..12, _) => assert_eq!(list.pop_front(table), model.pop_front()),
                 (12..14, _) => assert_eq!(list.pop_back(table), model.pop_back()),
+                (14, Some(at)) => {
+                    let new = (100..132).map(FrameNumber).find(|frame| !model.contains(frame));
+                    if let Some(new) = new {
+                        list.replace(table, frame, new);
+                        model[at] = new;
+                    }
+                }
                 _ => {
                     let mut other = FrameList::new();
                     other.append(table, &mut list);

@@ -83,6 +83,16 @@ impl<'t> FrameTable<'t> {
         entry.turn(Head { state: usage, ..head }).map_err(|_| refused())?;
         Ok(head.state)
     }
+
+    /// Lets `to` be what `from` is, as far as the table knows: owner, index, flags, generation, references and mappings. `from` is left with
+    /// one reference and nothing else, so that it can be freed.
+    ///
+    /// Both are allocated, for the same use; whether the frames exist. The lists are the caller's, see [`crate::FrameList::replace`].
+    pub fn hand_over(self, from: FrameNumber, to: FrameNumber) -> bool {
+        let (Some(from), Some(to)) = (self.get(from), self.get(to)) else { return false };
+        to.take_over(from);
+        true
+    }
 }
 
 impl Frame {
