@@ -132,10 +132,13 @@ impl<'t> FrameTable<'t> {
     ///
     /// # Errors
     ///
-    /// As for [`FrameTable::run`], if the head may not become this.
+    /// As for [`FrameTable::run`], if `usage` is none of an allocation, or the head may not become it.
     #[inline]
     pub fn mint(self, first: FrameNumber, usage: Head) -> Result<FrameRun, FrameError> {
         let entry = self.entry(first)?;
+        if !usage.state.is_allocated() {
+            return Err(FrameError::state(first, entry.head(), usage.state));
+        }
         entry.turn(usage).map_err(|head| FrameError::state(first, head, usage.state))?;
         entry.begin();
         Ok(FrameRun::minted(first, usage.order))
