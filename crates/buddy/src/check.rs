@@ -23,7 +23,7 @@ pub enum Violation {
     List(FrameNumber),
     /// The links of a list, or its bit in the mask, do not fit.
     Links(Mobility, Order),
-    /// The frames of one block have several mobilities.
+    /// The frames of one block, or of one run, have several mobilities or zones.
     Mobility(FrameNumber),
     /// An array holds what is not marked so, or holds it twice, or does not hold what is marked.
     Array(FrameNumber),
@@ -95,6 +95,9 @@ impl Node {
                     return Err(Violation::Run(frame));
                 }
                 self.check_mobility(table, tail)?;
+                if table.get(tail).is_none_or(|tail| tail.place() != entry.place()) {
+                    return Err(Violation::Mobility(tail));
+                }
             }
         }
         for (zone, walked) in self.zones().iter().zip(free) {

@@ -151,7 +151,8 @@ impl<'t> Machine<'t> {
                     Some(two) => match one.join(two, table) {
                         Ok(run) => model.keep(run),
                         Err((one, two)) => {
-                            assert_ne!(one.first() < BOUNDARY, two.first() < BOUNDARY, "{one:?} {two:?}");
+                            let place = |run: &FrameRun| table.get(run.first()).map(Frame::place);
+                            assert_ne!(place(&one), place(&two), "{one:?} {two:?}");
                             [one, two].into_iter().for_each(|run| model.keep(run));
                         }
                     },

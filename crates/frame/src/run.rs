@@ -77,7 +77,8 @@ impl FrameRun {
 
     /// Joins two buddies that are used for the same; gives both back if they are not buddies.
     ///
-    /// The upper half must have no other user: one reference, no mapping.
+    /// The upper half must have no other user: one reference, no mapping. Buddies in different zones, or in blocks of different mobility,
+    /// are not joined.
     ///
     /// # Errors
     ///
@@ -94,11 +95,7 @@ impl FrameRun {
         };
         let state = head.state();
         let is_alone = tail.references() <= 1 && tail.mappings() == 0;
-        if !state.is_allocated()
-            || tail.state() != state
-            || !is_alone
-            || head.place().zone != tail.place().zone
-        {
+        if !state.is_allocated() || tail.state() != state || !is_alone || head.place() != tail.place() {
             return Err((self, other));
         }
         if tail.turn(Head::single(FrameState::Tail)).is_err() {
