@@ -16,13 +16,35 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod absent;
+#[cfg(feature = "std")]
+pub mod backing;
+#[cfg(feature = "std")]
+pub mod files;
+#[cfg(feature = "std")]
+pub mod handle_fault;
 pub mod lru;
+#[cfg(feature = "std")]
+pub mod machine;
+pub mod mm;
 pub mod oom;
 pub mod overcommit;
+#[cfg(feature = "std")]
+pub mod physical;
+#[cfg(feature = "std")]
+pub mod ram;
 pub mod reclaim;
 #[cfg(feature = "std")]
+pub mod rmap;
+#[cfg(feature = "std")]
 pub mod script;
+#[cfg(feature = "std")]
+mod shortage;
+#[cfg(feature = "std")]
+pub mod sim;
 pub mod swap;
+#[cfg(feature = "std")]
+pub mod world;
 
 #[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../README.md")]

@@ -75,6 +75,7 @@ impl Entry {
     const SPECIAL: u64 = 1 << 9;
     const EXCLUSIVE: u64 = 1 << 10;
     const SOFT_DIRTY: u64 = 1 << 11;
+    const LOCKED: u64 = 1 << 52;
     pub(crate) const NO_EXECUTE: u64 = 1 << 63;
     /// Marks an absent entry, together with clear bits 0 and 8.
     const ABSENT: u64 = 1 << 1;
@@ -208,6 +209,11 @@ impl Entry {
         self.0 & Self::EXCLUSIVE != 0 && self.has_frame()
     }
 
+    /// Whether its frame is kept in memory for it: `mlock`.
+    pub const fn is_locked(self) -> bool {
+        self.0 & Self::LOCKED != 0 && self.has_frame()
+    }
+
     /// Whether it changed since somebody began to watch: the soft-dirty bit of `/proc/pid/pagemap`.
     pub const fn is_soft_dirty(self) -> bool {
         self.0 & Self::SOFT_DIRTY != 0 && self.has_frame()
@@ -235,6 +241,12 @@ impl Entry {
     #[must_use]
     pub const fn exclusive(self, yes: bool) -> Self {
         self.with(Self::EXCLUSIVE, yes)
+    }
+
+    /// The same, of a frame that is kept in memory for it.
+    #[must_use]
+    pub const fn locked(self, yes: bool) -> Self {
+        self.with(Self::LOCKED, yes)
     }
 
     /// The same, changed since somebody began to watch.
@@ -286,6 +298,7 @@ impl fmt::Debug for Entry {
             (self.is_dirty(), " dirty"),
             (self.is_special(), " special"),
             (self.is_exclusive(), " exclusive"),
+            (self.is_locked(), " locked"),
             (self.is_soft_dirty(), " soft-dirty"),
         ];
         marks.into_iter().filter(|(yes, _)| *yes).try_for_each(|(_, name)| f.write_str(name))

@@ -1,0 +1,52 @@
+//! What a process has in memory: its tables, and how much they hold.
+
+use mallow_paging::PageTable;
+
+/// The number of a process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Pid(pub u32);
+
+/// Pages that a process has, by kind: the `Rss` lines of `/proc/pid/status`, and `VmSwap`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Resident {
+    /// Private memory. `RssAnon`.
+    pub anon: u64,
+    /// Pages of files. `RssFile`.
+    pub file: u64,
+    /// Pages of shared memory. `RssShmem`.
+    pub shmem: u64,
+    /// Pages in swap. `VmSwap`.
+    pub swap: u64,
+}
+
+impl Resident {
+    /// Pages in memory: `VmRSS`.
+    pub const fn total(&self) -> u64 {
+        self.anon + self.file + self.shmem
+    }
+}
+
+/// The memory of one process, as far as others may have to take it away: the part that is not about areas.
+#[derive(Debug)]
+pub struct Mm {
+    /// The tables.
+    pub table: PageTable,
+    /// What they hold.
+    pub resident: Resident,
+    /// The most that was in memory at once: `VmHWM`. Unit: pages.
+    pub peak: u64,
+    /// Faults that were resolved without reading from swap or a file.
+    pub minor_faults: u64,
+    /// Faults that were not.
+    pub major_faults: u64,
+    /// Killed for want of memory; it does not run any more.
+    pub is_killed: bool,
+}
+
+impl Mm {
+    /// A process without pages.
+    pub const fn new(table: PageTable) -> Self {
+        let resident = Resident { anon: 0, file: 0, shmem: 0, swap: 0 };
+        Self { table, resident, peak: 0, minor_faults: 0, major_faults: 0, is_killed: false }
+    }
+}

@@ -1,0 +1,3 @@
+//! What is simulated: the processor's view of memory.
+
+pub mod tlb;

@@ -1,0 +1,345 @@
+//! All that the processes of one machine share: memory, files, who maps what.
+//!
+//! ```text
+//!  Machine ──► Process: Space (areas)      one per process; nobody else looks into it
+//!     │
+//!     └──────► World ──► Physical          frames, zones, bytes
+//!                 ├────► Mm per process    tables, counts: reclaim must reach those of everybody
+//!                 ├────► Files             the page cache
+//!                 ├────► Rmap              from a frame to the entries
+//!                 └────► Tlbs              what the processors remember
+//! ```
+//!
+//! The areas of a process are not here, so that an operation on them can have the world by `&mut`, and the world can take memory
+//! from any process meanwhile.
+
+use alloc::vec::Vec;
+
+use mallow_buddy::Request;
+use mallow_frame::{Flag, FrameState, Memory};
+use mallow_paging::{Entry, Kind, Level, PageTable, PagingError};
+use mallow_units::{Errno, FrameNumber, PageCount, PageNumber, PageSpan};
+use mallow_vma::FileId;
+
+use crate::files::Files;
+use crate::mm::{Mm, Pid};
+use crate::overcommit::{Committed, Policy, Requester, Totals};
+use crate::physical::Physical;
+use crate::rmap::{Place, Rmap, file_page};
+use crate::sim::tlb::Tlbs;
+
+/// What happened since the machine booted. Named as in `/proc/vmstat` where that has it. Unit: events.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Events {
+    /// `pgfault`.
+    pub faults: u64,
+    /// `pgmajfault`.
+    pub major_faults: u64,
+    /// Faults answered with the frame of zeros.
+    pub zero_maps: u64,
+    /// Faults answered with a new frame of zeros.
+    pub new_frames: u64,
+    /// Faults answered with a copy.
+    pub copies: u64,
+    /// Faults on a shared frame that was not shared any more.
+    pub reuses: u64,
+    /// Pages of files mapped around the one that was touched.
+    pub mapped_around: u64,
+    /// Huge pages made on a fault.
+    pub huge_faults: u64,
+    /// Frames handed out.
+    pub allocations: u64,
+    /// Allocations that went the slow way.
+    pub slow_allocations: u64,
+}
+
+/// All that processes share.
+#[derive(Debug)]
+pub struct World {
+    /// Frames.
+    pub physical: Physical,
+    /// Processes, by number.
+    pub mms: Vec<Option<Mm>>,
+    /// Who maps what.
+    pub rmap: Rmap,
+    /// Files.
+    pub files: Files,
+    /// What the processors remember.
+    pub tlbs: Tlbs,
+    /// What was promised.
+    pub committed: Committed,
+    /// What may be promised.
+    pub policy: Policy,
+    /// Slots of swap.
+    pub swap_pages: PageCount,
+    /// Whether processes may use what is kept for administrators.
+    pub is_admin: bool,
+    /// Pages of a file that a fault maps at most: a power of two.
+    pub fault_around: u64,
+    /// What happened.
+    pub events: Events,
+    /// The last family of anonymous pages that was given out.
+    pub(crate) last_anon: u32,
+    /// Entries that have left a table and whose frames are to be let go, once no processor remembers them.
+    gathered: Vec<(PageNumber, Level, Entry)>,
+}
+
+impl World {
+    /// A world without processes.
+    pub fn new(physical: Physical) -> Self {
+        let free = PageCount(physical.free_frames());
+        let tlbs = Tlbs::new(physical.cpus().len());
+        Self {
+            physical,
+            mms: Vec::new(),
+            rmap: Rmap::default(),
+            files: Files::default(),
+            tlbs,
+            committed: Committed::default(),
+            policy: Policy::of_ram(free),
+            swap_pages: PageCount(0),
+            is_admin: false,
+            fault_around: 16,
+            events: Events::default(),
+            last_anon: 0,
+            gathered: Vec::new(),
+        }
+    }
+
+    /// The memory of a process that has not exited.
+    #[inline]
+    pub fn mm(&self, pid: Pid) -> Option<&Mm> {
+        self.mms.get(pid.0 as usize)?.as_ref()
+    }
+
+    /// The same, to change.
+    #[inline]
+    pub fn mm_mut(&mut self, pid: Pid) -> Option<&mut Mm> {
+        self.mms.get_mut(pid.0 as usize)?.as_mut()
+    }
+
+    /// Tables for a new process; `None` without memory.
+    pub fn new_mm(&mut self) -> Option<Pid> {
+        let pid = Pid(u32::try_from(self.mms.len()).ok()?);
+        let table =
+            self.with_memory(|world| PageTable::new(&mut world.physical).ok_or(PagingError::NoMemory));
+        self.mms.push(Some(Mm::new(table.ok()?)));
+        Some(pid)
+    }
+
+    /// Takes a process away, whose pages are unmapped.
+    pub fn remove_mm(&mut self, pid: Pid) {
+        if let Some(mm) = self.mms.get_mut(pid.0 as usize).and_then(Option::take) {
+            mm.table.destroy(&mut self.physical, |page, _, entry| {
+                debug_assert!(false, "{page:?} of {pid:?} is still mapped at exit: {entry:?}");
+            });
+        }
+    }
+
+    /// What there is to promise.
+    pub fn totals(&self) -> Totals {
+        let ram = PageCount(u64::from(self.physical.node().managed_frames()));
+        Totals { ram, huge: PageCount(0), swap: self.swap_pages }
+    }
+
+    /// Charges pages to the commit account, of a process with `total` pages of address space.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if the rules of overcommit forbid it.
+    pub fn charge(&mut self, pages: PageCount, total: PageCount) -> Result<(), Errno> {
+        let requester = Requester { address_space: total, is_admin: self.is_admin };
+        self.committed.charge(&self.policy, self.totals(), pages, requester)
+    }
+
+    /// Allocates a frame or run for a process or for its files; takes memory from others if need be.
+    #[inline]
+    pub fn allocate(&mut self, request: &Request) -> Option<FrameNumber> {
+        self.events.allocations += 1;
+        match self.physical.allocate(request) {
+            Some(run) => Some(run.into_first()),
+            None => self.allocate_slow(request),
+        }
+    }
+
+    /// Does what needs memory for tables; makes some free and tries again while it fails for want of it.
+    ///
+    /// # Errors
+    ///
+    /// [`PagingError::NoMemory`] if there is none to be had; what else `operation` says.
+    #[inline]
+    pub fn with_memory<R>(
+        &mut self,
+        mut operation: impl FnMut(&mut Self) -> Result<R, PagingError>,
+    ) -> Result<R, PagingError> {
+        loop {
+            match operation(self) {
+                Err(PagingError::NoMemory) if self.make_room(&Request::page_table()) => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Puts an entry at a page, and lets go of what was there.
+    ///
+    /// # Errors
+    ///
+    /// [`PagingError::NoMemory`]; nothing has changed then.
+    #[inline]
+    pub fn set_entry(&mut self, pid: Pid, page: PageNumber, entry: Entry) -> Result<(), PagingError> {
+        let old = self.with_memory(|world| {
+            let Some(mm) = world.mms.get_mut(pid.0 as usize).and_then(Option::as_mut) else {
+                return Ok(Entry::EMPTY);
+            };
+            mm.table.set(&mut world.physical, page, entry)
+        })?;
+        if !old.is_empty() {
+            self.tlbs.flush_page(pid, page);
+            self.let_go(pid, page, Level::Page, old);
+        }
+        Ok(())
+    }
+
+    /// The entry of a page.
+    #[inline]
+    pub fn entry(&self, pid: Pid, page: PageNumber) -> (Level, Entry) {
+        match self.mm(pid) {
+            Some(mm) => mm.table.get(&self.physical, page),
+            None => (Level::Top, Entry::EMPTY),
+        }
+    }
+
+    /// Unmaps pages, and lets go of what was there.
+    pub fn unmap(&mut self, pid: Pid, span: PageSpan) {
+        self.unmap_if(pid, span, |_| true);
+    }
+
+    /// Unmaps those pages whose entries are `chosen`.
+    pub fn unmap_if(&mut self, pid: Pid, span: PageSpan, mut chosen: impl FnMut(Entry) -> bool) {
+        let mut gathered = core::mem::take(&mut self.gathered);
+        if let Some(mm) = self.mms.get_mut(pid.0 as usize).and_then(Option::as_mut) {
+            let changed = mm.table.change(&mut self.physical, span, |page, level, entry| {
+                if chosen(entry) {
+                    gathered.push((page, level, entry));
+                    Entry::EMPTY
+                } else {
+                    entry
+                }
+            });
+            debug_assert!(changed.is_ok(), "a huge page has a table set aside for its parts: {changed:?}");
+        }
+        if !gathered.is_empty() {
+            self.tlbs.flush(pid, span);
+        }
+        for (page, level, entry) in gathered.drain(..) {
+            self.let_go(pid, page, level, entry);
+        }
+        self.gathered = gathered;
+    }
+
+    /// Counts a mapping of an anonymous frame that has just been put into a table.
+    #[inline]
+    pub(crate) fn note_anon(&mut self, pid: Pid, page: PageNumber, frame: FrameNumber, pages: u64) {
+        let entry = self.physical.frame(frame);
+        entry.map();
+        self.rmap.add(entry, Place { pid, page });
+        if let Some(mm) = self.mm_mut(pid) {
+            mm.resident.anon += pages;
+            mm.peak = mm.peak.max(mm.resident.total());
+        }
+    }
+
+    /// Counts a mapping of a file's frame that has just been put into a table.
+    #[inline]
+    pub(crate) fn note_file(&mut self, pid: Pid, page: PageNumber, frame: FrameNumber) {
+        let entry = self.physical.frame(frame);
+        entry.hold();
+        entry.map();
+        self.rmap.add(entry, Place { pid, page });
+        let is_shared = self.is_shared_memory(frame);
+        if let Some(mm) = self.mm_mut(pid) {
+            *(if is_shared { &mut mm.resident.shmem } else { &mut mm.resident.file }) += 1;
+            mm.peak = mm.peak.max(mm.resident.total());
+        }
+    }
+
+    /// Whether a frame of a file is one of shared memory.
+    pub fn is_shared_memory(&self, frame: FrameNumber) -> bool {
+        let owner = self.file_of(frame).and_then(|(file, _)| self.files.get(file));
+        owner.is_some_and(crate::files::File::is_shared_memory)
+    }
+
+    /// The file and the page of it that a frame of the page cache holds.
+    pub fn file_of(&self, frame: FrameNumber) -> Option<(FileId, u64)> {
+        let entry = self.physical.frame(frame);
+        if entry.state() != FrameState::File {
+            return None;
+        }
+        Some((FileId(core::num::NonZeroU32::new(entry.owner())?), file_page(entry)))
+    }
+
+    /// Lets go of what an entry that has left its table stood for. No processor remembers it any more.
+    pub fn let_go(&mut self, pid: Pid, page: PageNumber, level: Level, entry: Entry) {
+        match entry.kind(level) {
+            Kind::Frame(_) if entry.is_special() => {}
+            Kind::Frame(frame) => self.let_go_frame(pid, page, level, frame, entry),
+            Kind::Absent(payload) => self.let_go_payload(pid, payload),
+            Kind::Empty | Kind::Table(_) => {}
+        }
+    }
+
+    fn let_go_frame(&mut self, pid: Pid, page: PageNumber, level: Level, frame: FrameNumber, entry: Entry) {
+        let info = self.physical.frame(frame);
+        info.unmap();
+        self.rmap.remove(info, Place { pid, page });
+        if entry.is_locked() {
+            self.settle_lock(frame);
+        }
+        let pages = level.pages();
+        let is_file = info_is_file(&self.physical, frame);
+        let is_shared = is_file && self.is_shared_memory(frame);
+        if is_file && entry.is_dirty() {
+            self.physical.frame(frame).raise(Flag::Dirty);
+        }
+        if let Some(mm) = self.mm_mut(pid) {
+            let resident = &mut mm.resident;
+            let count = match (is_file, is_shared) {
+                (false, _) => &mut resident.anon,
+                (true, true) => &mut resident.shmem,
+                (true, false) => &mut resident.file,
+            };
+            *count = count.saturating_sub(pages);
+        }
+        self.drop_frame(frame);
+        if level == Level::Huge {
+            self.physical.withdraw_table();
+        }
+    }
+
+    /// Drops a reference to a frame, and frees it if that was the last.
+    #[inline]
+    pub fn drop_frame(&mut self, frame: FrameNumber) {
+        if self.physical.frame(frame).references() <= 1 {
+            self.forget(frame);
+        }
+        self.physical.drop_reference(frame);
+    }
+
+    /// Whether anybody still keeps a frame locked, after one who did has gone.
+    pub(crate) fn settle_lock(&mut self, frame: FrameNumber) {
+        let info = self.physical.frame(frame);
+        let is_locked = self.rmap.places(info).any(|place| self.entry(place.pid, place.page).1.is_locked());
+        if !is_locked {
+            info.lower(Flag::Unevictable);
+        }
+    }
+
+    /// Copies a frame, or clears the copy if the original is the frame of zeros.
+    pub(crate) fn copy_frame(&self, from: FrameNumber, to: FrameNumber) {
+        self.physical.ram().copy(from, to);
+    }
+}
+
+fn info_is_file(physical: &Physical, frame: FrameNumber) -> bool {
+    physical.frame(frame).state() == FrameState::File
+}
