@@ -1,0 +1,343 @@
+//! The simulated side without frames and tables: address spaces, above pages that are as simple as they get.
+
+use alloc::collections::BTreeMap;
+
+use mallow_kmm::script::{
+    Base, Call, Limit, Outcome, Place, Resource, Script, Signal, Source, Statement, advice,
+};
+use mallow_units::{Errno, PageCount, PageNumber, PageSpan, VirtAddr};
+use mallow_vma::fault::{self, Access, Action, Cover, SegvCode};
+use mallow_vma::{
+    Advice, Backing, FileId, Flags, Growing, Layout, Limits, LockFlags, MapFlags, MapRequest, OpenFile, Prot,
+    RemapFlags, Space, Vma,
+};
+
+use crate::live::{Ground, Totals};
+use crate::pages::World;
+use crate::transcript::{Area, Detail, End, Step, Transcript};
+
+const PAGE: u64 = 4096;
+
+/// Runs a script.
+pub(crate) fn run(script: &Script, ground: &Ground) -> Transcript {
+    let mut kernel = Kernel::boot(ground);
+    let steps = (0..script.statements.len()).map(|index| kernel.step(script, index)).collect();
+    let ends =
+        (0..).zip(&kernel.processes).map(|(number, one)| one.as_ref().map(|one| kernel.end(number, one)));
+    let ends = ends.collect();
+    let mut transcript = Transcript { steps, ends, ..Transcript::default() };
+    transcript.ends.resize_with(mallow_kmm::script::MAX_PROCESSES as usize, || None);
+    let forked = kernel.processes.iter().skip(1).flatten().count();
+    let copies = i64::try_from(forked).unwrap() * ground.charged_kib;
+    transcript.committed_kib = (kernel.world.charged - kernel.charged_before) * 4 + copies;
+    transcript
+}
+
+struct Kernel<'ground> {
+    ground: &'ground Ground,
+    world: World,
+    processes: Vec<Option<Space<Growing>>>,
+    files: BTreeMap<String, FileId>,
+    results: Vec<u64>,
+    before: Totals,
+    charged_before: i64,
+}
+
+impl<'ground> Kernel<'ground> {
+    fn boot(ground: &'ground Ground) -> Self {
+        let layout = Layout {
+            top: PageNumber(ground.arena_end / PAGE),
+            heap_start: VirtAddr(ground.heap),
+            ..Layout::X86_64
+        };
+        let limits = Limits { locked: ground.locked_limit, stack: ground.stack_limit, ..Limits::ORDINARY };
+        let mut space = Space::new(Default::default(), Default::default(), layout, limits);
+        let mut world = World::default();
+        world.ram_pages = ground.ram_kib / 4;
+        // As much as the process has elsewhere, so that what counts all mappings counts these.
+        let flags = MapFlags::SHARED.with(MapFlags::ANONYMOUS).with(MapFlags::NO_RESERVE);
+        let elsewhere = MapRequest { flags, ..MapRequest::anonymous(ground.totals.size << 10, Prot::NONE) };
+        space.mmap(&elsewhere.at(VirtAddr(ground.arena_end)), &mut world).expect("nothing is there");
+        let mut kernel = Self {
+            ground,
+            charged_before: world.charged,
+            world,
+            processes: Vec::new(),
+            files: BTreeMap::new(),
+            results: Vec::new(),
+            before: totals(&space),
+        };
+        kernel.processes.push(Some(space));
+        kernel
+    }
+
+    fn step(&mut self, script: &Script, index: usize) -> Step {
+        let statement = &script.statements[index];
+        let number = statement.process as usize;
+        let Some(mut space) = self.processes.get_mut(number).and_then(Option::take) else {
+            self.results.push(0);
+            return Step { outcome: Outcome::Skipped, maps: Vec::new() };
+        };
+        (self.world.current, self.world.child) = (number, self.processes.len());
+        let mut outcome = self.perform(&mut space, script, index);
+        for span in core::mem::take(&mut self.world.populate) {
+            if let Err(errno) = self.populate(&mut space, span, &statement.call) {
+                outcome = Outcome::Refused(errno);
+            }
+        }
+        let maps = areas(&space, self.ground).map(|area| self.area(&space, area)).collect();
+        self.results.push(if let Outcome::Value(value) = outcome { value } else { 0 });
+        if statement.call == Call::Exit {
+            space.clear(&mut self.world);
+            return Step { outcome, maps: Vec::new() };
+        }
+        self.processes[number] = Some(space);
+        Step { outcome, maps }
+    }
+
+    fn perform(&mut self, space: &mut Space<Growing>, script: &Script, index: usize) -> Outcome {
+        let Statement { call, .. } = &script.statements[index];
+        let address = |place: &Place| VirtAddr(self.address(script, index, place));
+        let zero = |result: Result<(), Errno>| result.map(|()| 0);
+        let result = match call {
+            Call::File { name, bytes } => {
+                let file = self.world.new_file(bytes.div_ceil(PAGE));
+                self.files.insert(name.clone(), file);
+                Ok(0)
+            }
+            Call::Mmap { at, bytes, protection, flags, source } => {
+                let mut request = MapRequest {
+                    address: address(at),
+                    length: *bytes,
+                    prot: Prot(*protection),
+                    flags: MapFlags(*flags),
+                    file: None,
+                    offset: 0,
+                };
+                match source {
+                    Source::Anonymous => request.flags = request.flags.with(MapFlags::ANONYMOUS),
+                    Source::File { name, offset } => {
+                        request.file = Some(OpenFile::read_write(self.files[name]));
+                        request.offset = *offset;
+                    }
+                }
+                space.mmap(&request, &mut self.world).map(|at| at.0)
+            }
+            Call::Munmap { at, bytes } => zero(space.munmap(address(at), *bytes, &mut self.world)),
+            Call::Mprotect { at, bytes, protection } => {
+                zero(space.mprotect(address(at), *bytes, Prot(*protection), &mut self.world))
+            }
+            Call::Mremap { at, old_bytes, new_bytes, flags, to } => {
+                let to = to.as_ref().map_or(VirtAddr(0), address);
+                let flags = RemapFlags(*flags);
+                space.mremap(address(at), *old_bytes, *new_bytes, flags, to, &mut self.world).map(|at| at.0)
+            }
+            Call::Brk { to } => Ok(space.brk(address(to), &mut self.world).0),
+            Call::Mlock { at, bytes, on_fault } => {
+                zero(space.mlock(address(at), *bytes, *on_fault, &mut self.world))
+            }
+            Call::Munlock { at, bytes } => zero(space.munlock(address(at), *bytes, &mut self.world)),
+            Call::Mlockall { flags } => zero(space.mlockall(LockFlags(*flags), &mut self.world)),
+            Call::Munlockall => zero(space.munlockall(&mut self.world)),
+            Call::Madvise { at, bytes, advice } => {
+                let advice = Advice(advice.cast_signed());
+                zero(space.madvise(address(at), *bytes, advice, &mut self.world))
+            }
+            Call::Mincore { at, bytes } => {
+                let mut digest = Outcome::EMPTY_DIGEST;
+                let visit = |page, area: &Vma| {
+                    digest = Outcome::digest(digest, u8::from(self.world.is_resident(area, page)));
+                };
+                space.mincore(address(at), *bytes, visit).map(|()| digest)
+            }
+            Call::Read { at, bytes } => return self.touch(space, address(at).0, *bytes, None),
+            Call::Write { at, bytes, value } => {
+                return self.touch(space, address(at).0, *bytes, Some(*value));
+            }
+            Call::Rlimit { resource, limit } => {
+                limit_to(space, *resource, *limit, self.ground);
+                Ok(0)
+            }
+            Call::Fork => space.fork(Default::default(), Default::default(), &mut self.world).map(|child| {
+                self.processes.push(Some(child));
+                self.processes.len() as u64 - 1
+            }),
+            Call::Exit => Ok(0),
+        };
+        result.map_or_else(Outcome::Refused, Outcome::Value)
+    }
+
+    fn address(&self, script: &Script, index: usize, place: &Place) -> u64 {
+        let base = match &place.base {
+            Base::Zero => 0,
+            Base::Arena => self.ground.arena,
+            Base::Break => self.ground.heap,
+            Base::Result(name) => {
+                let made = script.statements[..index].iter().rposition(|one| one.name.as_ref() == Some(name));
+                made.map_or(0, |made| self.results[made])
+            }
+        };
+        base.wrapping_add(place.distance)
+    }
+
+    fn touch(&mut self, space: &mut Space<Growing>, at: u64, bytes: u64, store: Option<u8>) -> Outcome {
+        let access = if store.is_some() { Access::Write } else { Access::Read };
+        let mut digest = Outcome::EMPTY_DIGEST;
+        for page in 0..bytes.div_ceil(PAGE) {
+            let at = at.wrapping_add(page * PAGE);
+            // Not canonical, so not even a fault of a page.
+            if (1 << 47..0xffff_8000_0000_0000).contains(&at) {
+                return Outcome::Killed(page, Signal::Other(11, 128));
+            }
+            if let Err(signal) = self.fault(space, VirtAddr(at).page(), access) {
+                return Outcome::Killed(page, signal);
+            }
+            digest = Outcome::digest(digest, self.world.access(at, store));
+        }
+        Outcome::Value(digest)
+    }
+
+    /// Makes a page accessible; the signal if it must not be.
+    fn fault(&mut self, space: &mut Space<Growing>, page: PageNumber, access: Access) -> Result<(), Signal> {
+        loop {
+            let area = space.at_or_after(page).copied();
+            let cover = match &area {
+                Some(area) if area.span().holds(page) => Cover::Area(area),
+                Some(area) if area.flags().has(Flags::GROWS_DOWN) => Cover::BelowStack(area),
+                _ => Cover::Nothing,
+            };
+            let action = fault::decide(cover, access, self.world.entry(page));
+            let area = match action {
+                Action::Segv(SegvCode::NotMapped) => return Err(Signal::NotMapped),
+                Action::Segv(SegvCode::NotAllowed) => return Err(Signal::NotAllowed),
+                Action::GrowStack => {
+                    space.grow_stack(page, &mut self.world).map_err(|_| Signal::NotMapped)?;
+                    continue;
+                }
+                _ => area.expect("what is allowed lies in an area"),
+            };
+            if let Backing::File(file) = area.backing()
+                && action != Action::Spurious
+                && !self.world.reaches(file, area.offset_of(page))
+            {
+                return Err(Signal::BeyondFile);
+            }
+            if matches!(action, Action::MapNew | Action::CopyCache | Action::Copy | Action::Reuse) {
+                space.prepare_anon(page, &mut self.world).expect("there is an area");
+            }
+            match action {
+                Action::MapZero => self.world.map_zero(page),
+                Action::MapNew => self.world.map_new(page),
+                Action::MapCache => self.world.map_cache(&area, page),
+                Action::WriteCache => self.world.write_cache(&area, page),
+                Action::CopyCache => self.world.copy_cache(&area, page),
+                Action::Copy => self.world.copy(page),
+                Action::Reuse => self.world.reuse(page),
+                _ => {}
+            }
+            return Ok(());
+        }
+    }
+
+    /// Touches what a call wants to be touched; the errno if the call tells of what could not.
+    fn populate(&mut self, space: &mut Space<Growing>, span: PageSpan, call: &Call) -> Result<(), Errno> {
+        let asked = match call {
+            Call::Madvise { advice: advice::POPULATE_READ, .. } => Some(Access::Read),
+            Call::Madvise { advice: advice::POPULATE_WRITE, .. } => Some(Access::Write),
+            _ => None,
+        };
+        let areas: Vec<Vma> = space.areas_in(span).copied().collect();
+        for area in areas {
+            let writes = area.flags().has(Flags::WRITE) && !area.flags().has(Flags::SHARED);
+            let access = asked.unwrap_or(if writes { Access::Write } else { Access::Read });
+            if asked.is_none() && area.flags().has(Flags::LOCK_ON_FAULT) {
+                continue;
+            }
+            let pages = area.span().start().0.max(span.start().0)..area.span().end().0.min(span.end().0);
+            for page in pages {
+                let Err(signal) = self.fault(space, PageNumber(page), access) else { continue };
+                match call {
+                    Call::Mlock { .. } => return Err(Errno::ENOMEM),
+                    Call::Madvise { .. } if signal == Signal::NotAllowed => return Err(Errno::EINVAL),
+                    Call::Madvise { .. } => return Err(Errno::EFAULT),
+                    _ => break,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&self, number: usize, space: &Space<Growing>) -> End {
+        let now = totals(space);
+        let since = |now: u64, before: u64| now.wrapping_sub(before);
+        let totals = Totals {
+            size: since(now.size, self.before.size),
+            locked: since(now.locked, self.before.locked),
+            data: since(now.data, self.before.data),
+            stack: since(now.stack, self.before.stack),
+            anonymous: 0,
+        };
+        let detail = |area: &Vma| Detail {
+            area: self.area(space, area),
+            kib: self.world.kib(number, area),
+            flags: area.flags().to_string().split(' ').map(str::to_owned).collect(),
+        };
+        let pages = areas(space, self.ground).flat_map(|area| self.world.entries(number, area));
+        End { areas: areas(space, self.ground).map(detail).collect(), totals, pages: pages.collect() }
+    }
+
+    fn area(&self, space: &Space<Growing>, area: &Vma) -> Area {
+        let flags = area.flags();
+        let letter = |flag, letter| if flags.has(flag) { letter } else { '-' };
+        let access: String = [
+            letter(Flags::READ, 'r'),
+            letter(Flags::WRITE, 'w'),
+            letter(Flags::EXEC, 'x'),
+            if area.is_private() { 'p' } else { 's' },
+        ]
+        .iter()
+        .collect();
+        let (start, end) = (area.span().start().start().0, area.span().end().start().0);
+        let (name, offset) = match area.backing() {
+            Backing::File(file) if self.world.is_named(file) => ("file", area.offset() * PAGE),
+            Backing::File(_) => ("shared", area.offset() * PAGE),
+            Backing::Anonymous if start <= space.heap_end().0 && end >= self.ground.heap => ("[heap]", 0),
+            Backing::Anonymous => ("anon", 0),
+        };
+        Area { start, end, access, offset, name: name.to_owned() }
+    }
+}
+
+fn areas<'space>(space: &'space Space<Growing>, ground: &Ground) -> impl Iterator<Item = &'space Vma> {
+    let end = ground.arena_end;
+    space.areas().filter(move |area| area.span().start().start().0 < end)
+}
+
+fn totals(space: &Space<Growing>) -> Totals {
+    let account = space.account();
+    let kib = |pages: PageCount| pages.0 * 4;
+    Totals {
+        size: kib(account.total),
+        locked: kib(account.locked),
+        data: kib(account.data),
+        stack: kib(account.stack),
+        anonymous: 0,
+    }
+}
+
+fn limit_to(space: &mut Space<Growing>, resource: Resource, limit: Limit, ground: &Ground) {
+    let (account, mut limits) = (*space.account(), *space.limits());
+    let (field, used, hard) = match resource {
+        Resource::AddressSpace => (&mut limits.address_space, account.total, u64::MAX),
+        Resource::Data => (&mut limits.data, account.data, u64::MAX),
+        Resource::Stack => (&mut limits.stack, PageCount(0), u64::MAX),
+        Resource::LockedMemory => (&mut limits.locked, account.locked, ground.locked_limit),
+    };
+    let soft = match limit {
+        Limit::Bytes(bytes) => bytes,
+        Limit::Above(bytes) => (used.0 * PAGE).saturating_add(bytes),
+        Limit::None => u64::MAX,
+    };
+    *field = soft.min(hard);
+    space.set_limits(limits);
+}
