@@ -8,8 +8,8 @@
 
 /// Values, each under a number.
 pub trait Pool<T> {
-    /// Makes sure that the next `count` calls of [`Pool::take`] succeed, provided that nothing is given back in between;
-    /// `false` if that cannot be.
+    /// Makes sure that the next `count` calls of [`Pool::take`] succeed, whatever is given back in between; `false` if that
+    /// cannot be.
     fn reserve(&mut self, count: usize) -> bool;
 
     /// Takes a number and stores `value` under it; `None` if there is no room.
