@@ -64,8 +64,6 @@ flags! {
     MERGEABLE = 20, "mg";
     /// `MAP_DROPPABLE`: its pages may vanish under pressure instead of going to swap.
     DROPPABLE = 21, "dp";
-    /// `mseal`: may not be changed any more.
-    SEALED = 22, "sl";
     /// Its anonymous pages are shared with those of a process it was forked from.
     FORKED = 31, "";
 }

@@ -28,14 +28,28 @@
 #[cfg(any(test, feature = "std"))]
 extern crate alloc;
 
+mod advise;
 pub mod area;
+mod check;
+mod edit;
 pub mod fault;
 pub mod flags;
+mod fork;
+mod heap;
 pub mod limits;
+mod lock;
+mod map;
+pub mod maps;
+pub mod merge;
 pub mod pages;
+mod place;
+mod protect;
+mod remap;
 pub mod request;
 pub mod space;
+mod stack;
 pub mod store;
+mod unmap;
 
 pub use area::{AnonId, Backing, FileId, Vma};
 pub use flags::Flags;

@@ -70,7 +70,8 @@ pub trait Pages {
         Ok(())
     }
 
-    /// `span` is to be faulted in, as if touched, once the call is over. Holes in it are passed over.
+    /// `span` is to be faulted in once the call is over: as if written where it is private and writable, else as if read. Holes,
+    /// areas without access, and areas locked on fault are passed over.
     fn populate(&mut self, span: PageSpan) {
         let _ = span;
     }
