@@ -81,8 +81,7 @@ pub struct LruCounts {
 ///
 /// # Invariants
 ///
-/// 1. A frame is on the list of its generation and kind if and only if its `generation` is that generation's place plus 1;
-///    0 stands for none.
+/// 1. A frame is on the list that its `generation` names, as [`Mark`] says; 0 stands for none.
 /// 2. `pages` counts the pages on each list, those of huge pages too.
 /// 3. The youngest generation and the oldest of each kind are less than [`GENERATIONS`] apart.
 /// 4. No frame on a list is [`Flag::Unevictable`].
@@ -107,10 +106,48 @@ const fn place(seq: u64) -> usize {
     (seq % GENERATIONS as u64) as usize
 }
 
-/// What the frame table stores for a generation.
-#[expect(clippy::cast_possible_truncation, reason = "at most 4")]
-const fn mark(seq: u64) -> u8 {
-    place(seq) as u8 + 1
+/// What the frame table stores as the generation of a frame.
+///
+/// ```text
+///  7..5   4        3      2..0
+/// |  0  | pinned | file | place of the generation + 1 |    0: not here
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Mark(u8);
+
+impl Mark {
+    const NONE: Self = Self(0);
+    const FILE: u8 = 1 << 3;
+    const PINNED: u8 = 1 << 4;
+
+    #[expect(clippy::cast_possible_truncation, reason = "at most 4")]
+    const fn of(kind: Kind, seq: u64) -> Self {
+        Self((place(seq) as u8 + 1) | Self::kind_bit(kind))
+    }
+
+    const fn pinned(kind: Kind) -> Self {
+        Self(Self::PINNED | Self::kind_bit(kind))
+    }
+
+    const fn kind_bit(kind: Kind) -> u8 {
+        match kind {
+            Kind::Anon => 0,
+            Kind::File => Self::FILE,
+        }
+    }
+
+    const fn kind(self) -> Kind {
+        if self.0 & Self::FILE == 0 { Kind::Anon } else { Kind::File }
+    }
+
+    const fn is_pinned(self) -> bool {
+        self.0 & Self::PINNED != 0
+    }
+
+    /// The place of the generation, if it is on a list.
+    fn place(self) -> Option<usize> {
+        usize::from(self.0 & 7).checked_sub(1).filter(|at| *at < GENERATIONS)
+    }
 }
 
 fn pages_of(table: FrameTable<'_>, frame: FrameNumber) -> u64 {
@@ -156,18 +193,18 @@ impl Lru {
         self.unevictable
     }
 
-    /// Whether the frame is on one of the lists.
+    /// Whether the frame is on one of the lists, or counted as locked.
     pub fn holds(&self, table: FrameTable<'_>, frame: FrameNumber) -> bool {
         table.get(frame).is_some_and(|entry| entry.generation() != 0)
     }
 
-    /// A frame that is on no list joins. One that is [`Flag::Unevictable`] is only counted.
+    /// A frame that is not here joins. One that is [`Flag::Unevictable`] is only counted.
     pub fn add(&mut self, table: FrameTable<'_>, frame: FrameNumber, kind: Kind, age: Age) {
         let Some(entry) = table.get(frame) else { return };
-        debug_assert_eq!(entry.generation(), 0, "it is on a list");
-        let pages = pages_of(table, frame);
+        debug_assert_eq!(entry.generation(), 0, "{frame:?} is here already");
         if entry.has(Flag::Unevictable) {
-            self.unevictable += pages;
+            entry.set_generation(Mark::pinned(kind).0);
+            self.unevictable += pages_of(table, frame);
             return;
         }
         let seq = match age {
@@ -175,53 +212,55 @@ impl Lru {
             Age::Second => self.youngest - 1,
             Age::Oldest => self.oldest[kind as usize],
         };
-        // A round moves the oldest generation on only when it must, so the second one may be older than that.
-        let seq = seq.max(self.oldest[kind as usize]);
-        self.link(table, frame, kind, seq);
+        self.link(table, frame, kind, seq.max(self.oldest[kind as usize]));
     }
 
     /// A frame goes: it is freed, or somebody else takes care of it.
-    pub fn remove(&mut self, table: FrameTable<'_>, frame: FrameNumber, kind: Kind) {
+    pub fn remove(&mut self, table: FrameTable<'_>, frame: FrameNumber) {
         let Some(entry) = table.get(frame) else { return };
-        if entry.has(Flag::Unevictable) {
+        if Mark(entry.generation()).is_pinned() {
             self.unevictable = self.unevictable.saturating_sub(pages_of(table, frame));
-            return;
+            entry.set_generation(Mark::NONE.0);
+        } else {
+            self.unlink(table, frame);
         }
-        self.unlink(table, frame, kind);
     }
 
     /// A frame has been used.
-    pub fn touch(&mut self, table: FrameTable<'_>, frame: FrameNumber, kind: Kind) {
-        let Some(entry) = table.get(frame) else { return };
-        if entry.generation() == 0 || entry.generation() == mark(self.youngest) {
-            return;
+    pub fn touch(&mut self, table: FrameTable<'_>, frame: FrameNumber) {
+        let Some(mark) = table.get(frame).map(|entry| Mark(entry.generation())) else { return };
+        if mark != Mark::of(mark.kind(), self.youngest)
+            && let Some(kind) = self.unlink(table, frame)
+        {
+            self.link(table, frame, kind, self.youngest);
         }
-        self.unlink(table, frame, kind);
-        self.link(table, frame, kind, self.youngest);
     }
 
     /// A frame will not be used soon: `MADV_COLD`.
-    pub fn cool(&mut self, table: FrameTable<'_>, frame: FrameNumber, kind: Kind) {
-        if self.unlink(table, frame, kind) {
+    pub fn cool(&mut self, table: FrameTable<'_>, frame: FrameNumber) {
+        if let Some(kind) = self.unlink(table, frame) {
             self.link(table, frame, kind, self.oldest[kind as usize]);
         }
     }
 
-    /// A frame must stay: it has been locked.
-    pub fn pin(&mut self, table: FrameTable<'_>, frame: FrameNumber, kind: Kind) {
+    /// A frame must stay: it has been locked. Sets [`Flag::Unevictable`].
+    pub fn pin(&mut self, table: FrameTable<'_>, frame: FrameNumber) {
         let Some(entry) = table.get(frame) else { return };
-        let was_listed = self.unlink(table, frame, kind);
-        if !entry.raise(Flag::Unevictable) && was_listed {
+        entry.raise(Flag::Unevictable);
+        if let Some(kind) = self.unlink(table, frame) {
+            entry.set_generation(Mark::pinned(kind).0);
             self.unevictable += pages_of(table, frame);
         }
     }
 
-    /// A frame may go again.
-    pub fn unpin(&mut self, table: FrameTable<'_>, frame: FrameNumber, kind: Kind) {
+    /// A frame may go again. Clears [`Flag::Unevictable`].
+    pub fn unpin(&mut self, table: FrameTable<'_>, frame: FrameNumber) {
         let Some(entry) = table.get(frame) else { return };
-        if entry.lower(Flag::Unevictable) {
-            self.unevictable = self.unevictable.saturating_sub(pages_of(table, frame));
-            self.add(table, frame, kind, Age::Second);
+        entry.lower(Flag::Unevictable);
+        let mark = Mark(entry.generation());
+        if mark.is_pinned() {
+            self.remove(table, frame);
+            self.add(table, frame, mark.kind(), Age::Second);
         }
     }
 
@@ -254,7 +293,7 @@ impl Lru {
             return None;
         }
         let frame = self.lists[kind as usize][place(oldest)].first()?;
-        self.unlink(table, frame, kind);
+        self.unlink(table, frame);
         if let Some(entry) = table.get(frame) {
             entry.raise(Flag::Isolated);
         }
@@ -310,7 +349,8 @@ impl Lru {
                 let mut pages = 0;
                 for frame in list.iter(table) {
                     let Some(entry) = table.get(frame) else { return Err("a frame does not exist") };
-                    if usize::from(entry.generation()) != at + 1 {
+                    let mark = Mark(entry.generation());
+                    if mark.place() != Some(at) || mark.kind() != kind || mark.is_pinned() {
                         return Err("a frame is on the list of another generation");
                     }
                     if entry.has(Flag::Unevictable) || entry.has(Flag::Isolated) {
@@ -333,21 +373,21 @@ impl Lru {
 
     fn link(&mut self, table: FrameTable<'_>, frame: FrameNumber, kind: Kind, seq: u64) {
         let Some(entry) = table.get(frame) else { return };
-        entry.set_generation(mark(seq));
+        entry.set_generation(Mark::of(kind, seq).0);
         self.lists[kind as usize][place(seq)].push_back(table, frame);
         self.pages[kind as usize][place(seq)] += pages_of(table, frame);
     }
 
-    fn unlink(&mut self, table: FrameTable<'_>, frame: FrameNumber, kind: Kind) -> bool {
-        let Some(entry) = table.get(frame) else { return false };
-        let Some(at) = usize::from(entry.generation()).checked_sub(1).filter(|at| *at < GENERATIONS) else {
-            return false;
-        };
+    /// Takes a frame off its list, if it is on one; returns its kind.
+    fn unlink(&mut self, table: FrameTable<'_>, frame: FrameNumber) -> Option<Kind> {
+        let entry = table.get(frame)?;
+        let mark = Mark(entry.generation());
+        let (kind, at) = (mark.kind(), mark.place()?);
         self.lists[kind as usize][at].remove(table, frame);
         let pages = &mut self.pages[kind as usize][at];
         *pages = pages.saturating_sub(pages_of(table, frame));
-        entry.set_generation(0);
-        true
+        entry.set_generation(Mark::NONE.0);
+        Some(kind)
     }
 
     /// Forgets the oldest generations that are empty, as long as more than the protected ones are left.
@@ -366,7 +406,7 @@ impl Lru {
         while let Some(frame) = self.lists[kind as usize][from].pop_back(table) {
             self.lists[kind as usize][to].push_front(table, frame);
             if let Some(entry) = table.get(frame) {
-                entry.set_generation(mark(oldest + 1));
+                entry.set_generation(Mark::of(kind, oldest + 1).0);
             }
         }
         let moved = core::mem::take(&mut self.pages[kind as usize][from]);

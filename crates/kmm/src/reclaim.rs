@@ -311,7 +311,7 @@ mod tests {
                     match step {
                         Step::Harvest => {
                             for frame in (0..FRAMES).step_by(8).map(FrameNumber) {
-                                lru.touch(table, frame, Kind::Anon);
+                                lru.touch(table, frame);
                             }
                             lru.age(table);
                         }

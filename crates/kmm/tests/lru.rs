@@ -76,24 +76,24 @@ proptest! {
                     };
                 },
                 Op::Remove { frame } => {
-                    lru.remove(table, FrameNumber(frame), kind_of(frame));
+                    lru.remove(table, FrameNumber(frame));
                     frames[frame as usize].lower(Flag::Unevictable);
                     model[frame as usize] = At::Nowhere;
                 }
                 Op::Touch { frame } => {
-                    lru.touch(table, FrameNumber(frame), kind_of(frame));
+                    lru.touch(table, FrameNumber(frame));
                     rounds[frame as usize] = 0;
                 }
                 Op::Cool { frame } => {
-                    lru.cool(table, FrameNumber(frame), kind_of(frame));
+                    lru.cool(table, FrameNumber(frame));
                     rounds[frame as usize] = 9;
                 }
                 Op::Pin { frame } => if model[frame as usize] != At::Nowhere {
-                    lru.pin(table, FrameNumber(frame), kind_of(frame));
+                    lru.pin(table, FrameNumber(frame));
                     model[frame as usize] = At::Pinned;
                 },
                 Op::Unpin { frame } => if model[frame as usize] == At::Pinned {
-                    lru.unpin(table, FrameNumber(frame), kind_of(frame));
+                    lru.unpin(table, FrameNumber(frame));
                     model[frame as usize] = At::Listed;
                     rounds[frame as usize] = 1;
                 },
