@@ -40,6 +40,7 @@ mod call;
 mod outcome;
 mod parse;
 mod place;
+mod play;
 mod print;
 mod words;
 
@@ -50,6 +51,7 @@ pub use call::{Call, Limit, Resource, Source};
 pub use outcome::{Outcome, Signal};
 pub use parse::{MAX_PROCESSES, ParseError};
 pub use place::{Base, Place};
+pub use play::Player;
 pub use words::{advice, flag, lock, protection, remap};
 
 /// Statements in the order in which they run, one after the other, whichever process they belong to.

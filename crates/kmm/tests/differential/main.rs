@@ -6,17 +6,20 @@
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 #![expect(
     clippy::cast_possible_truncation,
+    clippy::print_stdout,
     clippy::tests_outside_test_module,
     clippy::unwrap_used,
-    reason = "an integration test for one target, on which addresses fit a word"
+    reason = "an integration test for one target, on which addresses fit a word; what it finds is for people"
 )]
 
 extern crate alloc;
 
+mod areas;
 mod compare;
 mod generate;
 mod known;
 mod live;
+mod machine;
 mod pages;
 mod random;
 mod shrink;
@@ -29,6 +32,7 @@ use std::panic::catch_unwind;
 
 use live::{Ground, Live};
 use mallow_kmm::script::Script;
+use transcript::Transcript;
 
 /// Scripts unless the environment says otherwise.
 const SCRIPTS: u64 = 20_000;
@@ -44,9 +48,13 @@ fn setting(name: &str, otherwise: u64) -> u64 {
     number.unwrap_or_else(|_| panic!("{name} is a number, not `{text}`"))
 }
 
-/// The first difference between the two sides.
-fn difference(live: &mut Live, ground: &Ground, script: &Script) -> Option<String> {
-    let Ok(simulated) = catch_unwind(AssertUnwindSafe(|| space::run(script, ground))) else {
+/// A simulated side.
+type Side = fn(&Script, &Ground) -> Transcript;
+
+/// The first difference between the live side and another one.
+fn difference(live: &mut Live, side: Side, script: &Script) -> Option<String> {
+    let ground = live.ground();
+    let Ok(simulated) = catch_unwind(AssertUnwindSafe(|| side(script, &ground))) else {
         return Some("the simulated side panicked".to_owned());
     };
     let mut found = None;
@@ -62,11 +70,20 @@ fn difference(live: &mut Live, ground: &Ground, script: &Script) -> Option<Strin
 
 #[test]
 #[ignore = "the operations of address spaces are not there yet"]
+fn differential_machine_agrees_with_the_running_kernel() {
+    agrees(machine::run);
+}
+
+#[test]
+#[ignore = "the operations of address spaces are not there yet"]
 fn differential_areas_agree_with_the_running_kernel() {
+    agrees(space::run);
+}
+
+fn agrees(side: Side) {
     let (seed, scripts) = (setting("MALLOW_DIFF_SEED", SEED), setting("MALLOW_DIFF_SCRIPTS", SCRIPTS));
     let most = setting("MALLOW_DIFF_FAILURES", 1);
     let mut live = Live::start();
-    let ground = live.ground();
     let (mut failures, mut known) = (0, BTreeMap::new());
     for index in 0..scripts {
         let script = generate::script(seed, index);
@@ -74,13 +91,13 @@ fn differential_areas_agree_with_the_running_kernel() {
             *known.entry(rule.reason).or_insert(0) += 1;
             continue;
         }
-        if difference(&mut live, &ground, &script).is_none() {
+        if difference(&mut live, side, &script).is_none() {
             continue;
         }
         let smallest = shrink::smallest(&script, |smaller| {
-            known::rule(smaller).is_none() && difference(&mut live, &ground, smaller).is_some()
+            known::rule(smaller).is_none() && difference(&mut live, side, smaller).is_some()
         });
-        let Some(text) = difference(&mut live, &ground, &smallest) else { continue };
+        let Some(text) = difference(&mut live, side, &smallest) else { continue };
         println!("seed {seed:#x}, script {index}, shrunk:\n{smallest}{text}\n");
         failures += 1;
         if failures == most {

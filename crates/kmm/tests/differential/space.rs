@@ -8,10 +8,11 @@ use mallow_kmm::script::{
 use mallow_units::{Errno, PageCount, PageNumber, PageSpan, VirtAddr};
 use mallow_vma::fault::{self, Access, Action, Cover, SegvCode};
 use mallow_vma::{
-    Advice, Backing, FileId, Flags, Growing, Layout, Limits, LockFlags, MapFlags, MapRequest, OpenFile, Prot,
-    RemapFlags, Space, Vma,
+    Advice, Backing, FileId, Flags, Growing, LockFlags, MapFlags, MapRequest, OpenFile, Prot, RemapFlags,
+    Space, Vma,
 };
 
+use crate::areas;
 use crate::live::{Ground, Totals};
 use crate::pages::World;
 use crate::transcript::{Area, Detail, End, Step, Transcript};
@@ -45,19 +46,11 @@ struct Kernel<'ground> {
 
 impl<'ground> Kernel<'ground> {
     fn boot(ground: &'ground Ground) -> Self {
-        let layout = Layout {
-            top: PageNumber(ground.arena_end / PAGE),
-            heap_start: VirtAddr(ground.heap),
-            ..Layout::X86_64
-        };
-        let limits = Limits { locked: ground.locked_limit, stack: ground.stack_limit, ..Limits::ORDINARY };
+        let (layout, limits) = (areas::layout(ground), areas::limits(ground));
         let mut space = Space::new(Default::default(), Default::default(), layout, limits);
         let mut world = World::default();
         world.ram_pages = ground.ram_kib / 4;
-        // As much as the process has elsewhere, so that what counts all mappings counts these.
-        let flags = MapFlags::SHARED.with(MapFlags::ANONYMOUS).with(MapFlags::NO_RESERVE);
-        let elsewhere = MapRequest { flags, ..MapRequest::anonymous(ground.totals.size << 10, Prot::NONE) };
-        space.mmap(&elsewhere.at(VirtAddr(ground.arena_end)), &mut world).expect("nothing is there");
+        space.mmap(&areas::elsewhere(ground), &mut world).expect("nothing is there");
         let mut kernel = Self {
             ground,
             charged_before: world.charged,
@@ -65,7 +58,7 @@ impl<'ground> Kernel<'ground> {
             processes: Vec::new(),
             files: BTreeMap::new(),
             results: Vec::new(),
-            before: totals(&space),
+            before: areas::totals(&space),
         };
         kernel.processes.push(Some(space));
         kernel
@@ -85,7 +78,7 @@ impl<'ground> Kernel<'ground> {
                 outcome = Outcome::Refused(errno);
             }
         }
-        let maps = areas(&space, self.ground).map(|area| self.area(&space, area)).collect();
+        let maps = areas::of_script(&space, self.ground).map(|area| self.line(&space, area)).collect();
         self.results.push(if let Outcome::Value(value) = outcome { value } else { 0 });
         if statement.call == Call::Exit {
             space.clear(&mut self.world);
@@ -268,60 +261,22 @@ impl<'ground> Kernel<'ground> {
     }
 
     fn end(&self, number: usize, space: &Space<Growing>) -> End {
-        let now = totals(space);
-        let since = |now: u64, before: u64| now.wrapping_sub(before);
-        let totals = Totals {
-            size: since(now.size, self.before.size),
-            locked: since(now.locked, self.before.locked),
-            data: since(now.data, self.before.data),
-            stack: since(now.stack, self.before.stack),
-            anonymous: 0,
-        };
+        let totals = areas::totals(space).since(self.before);
         let detail = |area: &Vma| Detail {
-            area: self.area(space, area),
+            area: self.line(space, area),
             kib: self.world.kib(number, area),
-            flags: area.flags().to_string().split(' ').map(str::to_owned).collect(),
+            flags: areas::flags(area),
         };
-        let pages = areas(space, self.ground).flat_map(|area| self.world.entries(number, area));
-        End { areas: areas(space, self.ground).map(detail).collect(), totals, pages: pages.collect() }
+        let pages = areas::of_script(space, self.ground).flat_map(|area| self.world.entries(number, area));
+        End {
+            areas: areas::of_script(space, self.ground).map(detail).collect(),
+            totals,
+            pages: pages.collect(),
+        }
     }
 
-    fn area(&self, space: &Space<Growing>, area: &Vma) -> Area {
-        let flags = area.flags();
-        let letter = |flag, letter| if flags.has(flag) { letter } else { '-' };
-        let access: String = [
-            letter(Flags::READ, 'r'),
-            letter(Flags::WRITE, 'w'),
-            letter(Flags::EXEC, 'x'),
-            if area.is_private() { 'p' } else { 's' },
-        ]
-        .iter()
-        .collect();
-        let (start, end) = (area.span().start().start().0, area.span().end().start().0);
-        let (name, offset) = match area.backing() {
-            Backing::File(file) if self.world.is_named(file) => ("file", area.offset() * PAGE),
-            Backing::File(_) => ("shared", area.offset() * PAGE),
-            Backing::Anonymous if start <= space.heap_end().0 && end >= self.ground.heap => ("[heap]", 0),
-            Backing::Anonymous => ("anon", 0),
-        };
-        Area { start, end, access, offset, name: name.to_owned() }
-    }
-}
-
-fn areas<'space>(space: &'space Space<Growing>, ground: &Ground) -> impl Iterator<Item = &'space Vma> {
-    let end = ground.arena_end;
-    space.areas().filter(move |area| area.span().start().start().0 < end)
-}
-
-fn totals(space: &Space<Growing>) -> Totals {
-    let account = space.account();
-    let kib = |pages: PageCount| pages.0 * 4;
-    Totals {
-        size: kib(account.total),
-        locked: kib(account.locked),
-        data: kib(account.data),
-        stack: kib(account.stack),
-        anonymous: 0,
+    fn line(&self, space: &Space<Growing>, area: &Vma) -> Area {
+        areas::line(space, area, self.ground, |file| self.world.is_named(file))
     }
 }
 

@@ -134,7 +134,7 @@ impl Live {
                 str::from_utf8(&end.smaps[..end.smaps_bytes as usize]).expect("the kernel writes ASCII");
             (end.is_there != 0).then(|| End {
                 areas: transcript::smaps(text, &ground),
-                totals: end.totals,
+                totals: end.totals.since(ground.totals),
                 pages: transcript::pages(&end.arena_entries, ground.arena)
                     .chain(transcript::pages(&end.heap_entries, ground.heap))
                     .collect(),

@@ -88,6 +88,19 @@ pub(crate) struct Totals {
     pub(crate) anonymous: u64,
 }
 
+impl Totals {
+    /// What has been added.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            size: self.size.wrapping_sub(before.size),
+            locked: self.locked.wrapping_sub(before.locked),
+            data: self.data.wrapping_sub(before.data),
+            stack: self.stack.wrapping_sub(before.stack),
+            anonymous: 0,
+        }
+    }
+}
+
 /// A statement as numbers.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
