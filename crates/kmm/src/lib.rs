@@ -20,6 +20,8 @@ pub mod absent;
 #[cfg(feature = "std")]
 pub mod backing;
 #[cfg(feature = "std")]
+pub mod explain;
+#[cfg(feature = "std")]
 pub mod files;
 #[cfg(feature = "std")]
 pub mod handle_fault;
@@ -43,6 +45,8 @@ mod shortage;
 #[cfg(feature = "std")]
 pub mod sim;
 pub mod swap;
+#[cfg(feature = "std")]
+pub mod view;
 #[cfg(feature = "std")]
 pub mod world;
 
