@@ -1,7 +1,8 @@
 //! What the operations on a page table cost here: nanoseconds per page, the best of some rounds.
 #![expect(clippy::print_stdout, reason = "a program that prints what it measures")]
 
-use std::hint::black_box;
+use core::cell::RefCell;
+use core::hint::black_box;
 use std::time::Instant;
 
 use mallow_paging::{ArrayTables, Entry, PageTable, Rights};
@@ -26,7 +27,7 @@ fn main() {
     let mut tables = Box::new(ArrayTables::<128>::new());
     let mut space = PageTable::new(&mut *tables).expect("the root");
     let span = PageSpan::of(PageNumber(0x7_0000_0000), PAGES).expect("a span");
-    let both = std::cell::RefCell::new((&mut space, &mut *tables));
+    let both = RefCell::new((&mut space, &mut *tables));
 
     let clear = || {
         let (space, tables) = &mut *both.borrow_mut();

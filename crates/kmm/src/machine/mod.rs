@@ -1,6 +1,6 @@
 //! A machine: processors, memory, processes, and the system calls that they make.
 //!
-//! ```no_run
+//! ```
 //! use mallow_kmm::machine::{Config, Machine};
 //! use mallow_units::{Bytes, VirtAddr};
 //! use mallow_vma::{MapRequest, Prot};
