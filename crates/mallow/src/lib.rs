@@ -122,3 +122,8 @@ unsafe fn free_slow(block: *mut u8) {
 fn large_align(layout: Layout) -> Option<Align> {
     if layout.align() <= Align::BLOCK.bytes() { None } else { Align::new(layout.align()) }
 }
+
+/// The README, so that the program in it is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -48,26 +48,26 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// The library, as `mallow run` loads it.
-fn library() -> String {
+pub(crate) fn library() -> String {
     let preload = stdout(&mut quiet_shell("printf %s \"$LD_PRELOAD\""));
     preload.split(':').next().unwrap_or_default().to_owned()
 }
 
 /// A program that is ready, and ends when it is dropped.
-struct Program {
+pub(crate) struct Program {
     child: Child,
     lines: BufReader<std::process::ChildStdout>,
 }
 
 impl Program {
-    fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = done(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn());
         let lines = BufReader::new(child.stdout.take().expect("standard output is a pipe"));
         Self { child, lines }
     }
 
     /// Python with the library preloaded and nothing else of ours.
-    fn python(script: &str) -> Self {
+    pub(crate) fn python(script: &str) -> Self {
         let mut python = Command::new(PYTHON);
         python.args(["-c", &format!("{PRELUDE}{script}")]).env("PYTHONMALLOC", "malloc");
         python.env("LD_PRELOAD", library());
@@ -82,7 +82,7 @@ impl Program {
         line.trim_end().to_owned()
     }
 
-    fn pid(&self) -> String {
+    pub(crate) fn pid(&self) -> String {
         self.child.id().to_string()
     }
 }

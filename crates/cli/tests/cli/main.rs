@@ -10,6 +10,7 @@ mod counts;
 mod doctor;
 mod elf;
 mod endings;
+mod examples;
 mod free;
 mod golden;
 mod group;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         target::trials(),
         why::trials(),
         top::trials(),
+        examples::trials(),
     ];
     libtest_mimic::run(&Arguments::from_args(), suites.into_iter().flatten().collect()).exit_code()
 }

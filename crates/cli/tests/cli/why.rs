@@ -9,8 +9,7 @@ use std::thread;
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-use crate::command::{MALLOW, assert_contains, done, mallow, output, stderr, stdout};
-use crate::elf;
+use crate::command::{assert_contains, done, mallow, output, stderr, stdout};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = crate::trials![
@@ -25,7 +24,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         times_that_make_no_sense_are_refused,
         what_has_changed_is_told,
         a_report_is_one_page_that_fetches_nothing,
-        every_example_of_the_help_runs,
     ];
     let no_chromium = (!Path::new("/usr/bin/chromium").exists()).then_some("/usr/bin/chromium is missing");
     trials.extend(
@@ -260,34 +258,4 @@ fn a_report_works_in_a_browser() {
     let shown: Vec<_> = shown.skip(1).collect();
     assert!(shown.len() == 1 && shown[0].starts_with("\"main stack\""), "{shown:?}");
     assert!(!dom.contains("ms since 1970"), "times are the reader's");
-}
-
-/// Examples in the help are run as they stand, but for the process, which is one of ours, and long times.
-fn every_example_of_the_help_runs() {
-    let folder = done(tempfile::tempdir());
-    let server = folder.path().join("redis-server");
-    elf::copy_executable(Path::new("/bin/cat"), &server);
-    let mut server = done(Command::new(server).stdin(Stdio::piped()).spawn());
-    thread::sleep(Duration::from_millis(100));
-    let (pid, bin) = (server.id().to_string(), Path::new(MALLOW).parent().unwrap_or(Path::new("/")));
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
-    let mut count = 0;
-    for verb in ["why", "diff", "report"] {
-        let help = stdout(&mut mallow(["help", verb]));
-        for example in help.lines().filter_map(|line| line.strip_prefix("  mallow ")) {
-            // What it is good for stands behind two spaces, or more.
-            let words = example.split("  ").next().unwrap_or_default();
-            let words = words.replace("4121", &pid).replace("redis-server", &pid).replace("5m", "300ms");
-            let script = format!("mallow {words}");
-            let mut command = Command::new("sh");
-            command.args(["-c", &script]).env("PATH", &path).current_dir(&folder);
-            let output = output(&mut command);
-            assert!(matches!(output.status.code(), Some(0 | 1)), "{script}: {output:?}");
-            assert!(output.stderr.is_empty(), "{script}: {output:?}");
-            count += 1;
-        }
-    }
-    let _ = server.kill();
-    let _ = server.wait();
-    assert!(count >= 12, "{count}");
 }
