@@ -15,6 +15,7 @@ use mallow_units::page::PAGE_BYTES;
 
 use crate::glibc::Heap;
 use crate::ledger::Ledger;
+use crate::limits::{self, Bound, Look};
 use crate::mallow::View;
 use crate::owner::{self, Owner};
 use crate::padding::Padding;
@@ -22,7 +23,7 @@ use crate::read::cgroup::group::Group;
 use crate::read::cgroup::place::{self, Folder, Place};
 use crate::read::smaps::{self, Mapping};
 use crate::read::status::{self, Status};
-use crate::read::{ReadError, mountinfo, statm};
+use crate::read::{ReadError, meminfo, mountinfo, rlimits, statm};
 use crate::recording::Recording;
 use crate::slope::{Sample, Slope};
 use crate::verdict::{self, Finding};
@@ -61,6 +62,8 @@ pub struct Account {
     pub slope: Option<Slope>,
     /// Its group and those above, or why they are not known.
     pub groups: Result<Vec<(Folder, Group)>, String>,
+    /// What limits it, as far as that is known; see [`limits::bounds`].
+    pub bounds: Vec<Bound>,
     /// What was found, the most important first; never empty.
     pub findings: Vec<Finding>,
 }
@@ -125,8 +128,10 @@ impl Account {
             slope: Slope::of(&recording.samples),
             samples: recording.samples.clone(),
             groups: groups(recording),
+            bounds: Vec::new(),
             findings: Vec::new(),
         };
+        account.bounds = bounds(recording, &account);
         account.findings = verdict::judge(&verdict::Facts::of(&account));
         Ok(account)
     }
@@ -179,6 +184,24 @@ fn groups(recording: &Recording) -> Result<Vec<(Folder, Group)>, String> {
         group.map(|group| (folder, group)).map_err(|error| error.to_string())
     };
     place.groups.clone().into_iter().enumerate().map(read).collect()
+}
+
+/// What limits the process. A file that is missing or malformed leaves out what it would tell.
+fn bounds(recording: &Recording, account: &Account) -> Vec<Bound> {
+    let of_groups = account.groups.as_ref().map_or(&[][..], |groups| groups);
+    let groups: Vec<_> =
+        of_groups.iter().map(|(folder, group)| (folder.name.clone(), group.clone())).collect();
+    let setting = |name| str::from_utf8(&recording.get(name)?).ok()?.trim().parse().ok();
+    let bounds = limits::bounds(&Look {
+        groups: &groups,
+        rlimits: recording.get("limits").and_then(|file| rlimits::parse(&file).ok()).as_ref(),
+        status: &account.status,
+        meminfo: &recording.get("meminfo").and_then(|file| meminfo::parse(&file).ok()).unwrap_or_default(),
+        mappings: Some(account.mappings.len() as u64),
+        most_mappings: setting("max_map_count"),
+        overcommit_mode: setting("overcommit_memory"),
+    });
+    bounds.into_iter().filter(|bound| !bound.kind.is_everybodys()).collect()
 }
 
 #[cfg(test)]

@@ -75,12 +75,24 @@ impl Shape {
         self
     }
 
-    fn group(mut self, current: u64, inactive_file: u64, max: &str) -> Self {
+    fn group(mut self, current: u64, file: u64, max: &str) -> Self {
         self.recording.put("cgroup", b"0::/app\n".to_vec());
         self.recording.put("mountinfo", b"31 23 0:28 / /cg rw - cgroup2 cgroup2 rw\n".to_vec());
         self.recording.put("cgroup/0/memory.current", current.to_string().into_bytes());
         self.recording.put("cgroup/0/memory.max", max.as_bytes().to_vec());
-        self.recording.put("cgroup/0/memory.stat", format!("inactive_file {inactive_file}\n").into_bytes());
+        self.recording.put("cgroup/0/memory.stat", format!("file {file}\n").into_bytes());
+        self
+    }
+
+    /// A line of `limits`, in bytes.
+    fn limit(mut self, name: &str, soft: u64) -> Self {
+        let line = format!("{name:<25} {soft:<20} unlimited            bytes     \n");
+        self.recording.put("limits", line.into_bytes());
+        self
+    }
+
+    fn setting(mut self, name: &str, content: &str) -> Self {
+        self.recording.put(name, content.as_bytes().to_vec());
         self
     }
 
@@ -190,6 +202,75 @@ fn every_shape_has_its_verdict() {
     for (name, shape, expected) in table {
         assert_eq!(shape.kinds(), expected, "{name}");
     }
+}
+
+#[test]
+fn every_limit_that_is_near_is_told() {
+    let strict = "CommitLimit: 102400 kB\nCommitted_AS: 100000 kB\nMemTotal: 102400 kB\nMemAvailable: 1 kB\n";
+    let address_space = "Max address space";
+    let shape = || Shape::new().anonymous(5).status("VmSize:\t98000 kB\nVmData:\t98000 kB\nVmLck:\t62 kB\n");
+    let user = || shape().status("CapEff:\t0000000000000000\n");
+    let table = [
+        (
+            "RLIMIT_AS",
+            shape().limit(address_space, 100 << 20),
+            "Only 4.2 MiB are left of the 100.0 MiB that RLIMIT_AS allows: mmap, brk or mlock fail",
+        ),
+        ("there is room", shape().limit(address_space, 110 << 20), ""),
+        (
+            "RLIMIT_DATA",
+            shape().limit("Max data size", 100 << 20),
+            "Only 4.2 MiB are left of the 100.0 MiB that RLIMIT_DATA",
+        ),
+        (
+            "RLIMIT_MEMLOCK",
+            user().limit("Max locked memory", 64 << 10),
+            "Only 2.0 KiB are left of the 64.0 KiB that RLIMIT_MEMLOCK",
+        ),
+        (
+            "who may lock all",
+            shape().status("CapEff:\t0000000000004000\n").limit("Max locked memory", 64 << 10),
+            "",
+        ),
+        (
+            "the commit limit",
+            shape().setting("meminfo", strict).setting("overcommit_memory", "2\n"),
+            "Only 2.3 MiB are left of the 100.0 MiB that the commit limit allows: ",
+        ),
+        ("it is not in force", shape().setting("meminfo", strict).setting("overcommit_memory", "0\n"), ""),
+        (
+            "mappings",
+            shape().setting("max_map_count", "1\n"),
+            "Only 0 are left of the 1 mappings that vm.max_map_count allows: ",
+        ),
+    ];
+    for (name, shape, sentence) in table {
+        let found = shape.findings();
+        let (kind, words) = (found[0].kind, &found[0].sentence);
+        if sentence.is_empty() {
+            assert_eq!(kind, Kind::NothingWrong, "{name}: {words}");
+        } else {
+            assert!(kind == Kind::NearLimit && words.starts_with(sentence), "{name}: {words}");
+        }
+    }
+}
+
+#[test]
+fn the_limit_that_memory_runs_into_is_told_first() {
+    let found = Shape::new()
+        .anonymous(95)
+        .status("VmLck:\t62 kB\nVmSize:\t98000 kB\nCapEff:\t0\n")
+        .limit("Max locked memory", 64 << 10)
+        .group(97 * MIB, MIB, "104857600")
+        .findings();
+    assert!(found[0].sentence.starts_with("Only 4.0 MiB are left of the 100.0 MiB that cgroup max of /app"));
+    assert_eq!(
+        found[0].evidence,
+        [
+            "97.0 MiB of 100.0 MiB are used, 1.0 MiB of that by file cache",
+            "RLIMIT_MEMLOCK: 62.0 KiB of 64.0 KiB are used"
+        ]
+    );
 }
 
 #[test]

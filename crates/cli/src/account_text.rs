@@ -8,9 +8,9 @@ use core::time::Duration;
 use mallow_analyze::account::Account;
 use mallow_analyze::escape;
 use mallow_analyze::json;
+use mallow_analyze::limits;
 use mallow_analyze::read::smaps::Amount;
 use mallow_analyze::verdict::{Finding, Kind};
-use mallow_units::Bytes;
 
 use crate::bar::{bar, percent};
 use crate::style::{Style, Tone};
@@ -44,8 +44,10 @@ fn title(account: &Account, style: Style) -> String {
     add("RSS", Some(account.ledger.resident));
     add("PSS", account.ledger.total(Amount::Pss));
     add("USS", json::unique(&account.ledger));
-    if let Some(headroom) = mallow_analyze::verdict::Facts::of(account).headroom {
-        let _ = write!(text, "    limit {} ({})", Bytes(headroom.limit), headroom.name);
+    if let Some((bound, limit)) =
+        limits::nearest(&account.bounds).and_then(|bound| Some((bound, bound.limit.number()?)))
+    {
+        let _ = write!(text, "    limit {} ({})", style.bytes(limit), bound.title());
     }
     text.push('\n');
     if let Some(slope) = account.slope {

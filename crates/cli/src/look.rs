@@ -20,6 +20,7 @@ use mallow_analyze::recording::Recording;
 use mallow_analyze::{glibc, mallow, padding};
 
 use crate::failure::Failure;
+use crate::machine;
 use crate::memory::ProcessMemory;
 use crate::process::{Process, proc_root};
 
@@ -51,6 +52,7 @@ pub(crate) fn record(process: &Process, depth: Depth) -> Result<Recording, Failu
         Err(unreadable) => recording.put_missing("exe", unreadable.to_string()),
     }
     record_groups(process, &mut recording);
+    record_limits(process, &mut recording);
     look_inside(process, &smaps, depth, &mut recording);
     recording.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(recording)
@@ -100,13 +102,31 @@ fn record_groups(process: &Process, recording: &mut Recording) {
     }
     let Ok(place) = account::place(recording) else { return };
     for (nth, folder) in place.groups.iter().enumerate() {
-        let folder = Path::new(std::ffi::OsStr::from_bytes(&folder.path)).to_owned();
+        let folder = machine::below_sys(Path::new(std::ffi::OsStr::from_bytes(&folder.path)));
         // What is malformed is found when the recording is read.
         let _ = Group::read(place.version, |file| {
             let bytes = fs::read(folder.join(file)).ok()?;
             recording.put(&account::group_file(nth, file), bytes.clone());
             Some(bytes)
         });
+    }
+}
+
+/// Reads what limits it beside its groups.
+fn record_limits(process: &Process, recording: &mut Recording) {
+    match process.read("limits") {
+        Ok(bytes) => recording.put("limits", bytes),
+        Err(unreadable) => recording.put_missing("limits", unreadable.to_string()),
+    }
+    for (name, file) in [
+        ("meminfo", "meminfo"),
+        ("overcommit_memory", "sys/vm/overcommit_memory"),
+        ("max_map_count", "sys/vm/max_map_count"),
+    ] {
+        match machine::proc_file(file) {
+            Ok(bytes) => recording.put(name, bytes),
+            Err(reason) => recording.put_missing(name, reason),
+        }
     }
 }
 

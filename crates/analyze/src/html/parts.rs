@@ -26,12 +26,10 @@ pub(super) fn head(account: &Account, title: &str) -> String {
         ("USS", or_unknown(json::unique(&account.ledger)), "of this process alone".to_owned()),
         ("threads", account.status.threads.to_string(), format!("{} mappings", account.mappings.len())),
     ];
-    if let Some(headroom) = facts.headroom {
-        cards.push((
-            "left",
-            Bytes(headroom.left()).to_string(),
-            format!("of {}, {}", Bytes(headroom.limit), headroom.name),
-        ));
+    if let Some((bound, left, limit)) =
+        facts.nearest().and_then(|bound| Some((bound, bound.room()?, bound.limit.number()?)))
+    {
+        cards.push(("left", Bytes(left).to_string(), format!("of {}, {}", Bytes(limit), bound.title())));
     }
     let program = escape::name(&account.program);
     let mut html = format!(

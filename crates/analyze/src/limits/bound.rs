@@ -2,7 +2,11 @@
 
 use core::time::Duration;
 
+use crate::escape;
 use crate::read::Limit;
+
+/// What is left of a limit, in thousandths, below which it is worth a look.
+const LITTLE: u64 = 100;
 
 /// A limit, with what is used of it.
 #[derive(Clone, PartialEq, Debug)]
@@ -109,6 +113,22 @@ impl Kind {
         }
     }
 
+    /// Whether it limits everybody, and says nothing of one process.
+    pub const fn is_everybodys(self) -> bool {
+        matches!(self, Self::Machine)
+    }
+
+    /// The option of `prlimit` that sets it.
+    pub const fn option(self) -> Option<&'static str> {
+        match self {
+            Self::AddressSpace => Some("--as"),
+            Self::Data => Some("--data"),
+            Self::Stack => Some("--stack"),
+            Self::Locked => Some("--memlock"),
+            _ => None,
+        }
+    }
+
     /// Whether a process gets there by taking more and more memory, and not only by something special.
     pub const fn is_reached_by_growth(self) -> bool {
         !matches!(self, Self::GroupSwap | Self::Stack | Self::Locked | Self::Mappings)
@@ -159,6 +179,30 @@ impl Bound {
     pub fn headroom_share(&self) -> Option<u64> {
         let (left, limit) = (u128::from(self.headroom()?), u128::from(self.limit.number()?));
         u64::try_from((left * 1000).checked_div(limit).unwrap_or(0)).ok()
+    }
+
+    /// What is left if the kernel takes file cache back, which it does before anything worse happens.
+    pub fn room(&self) -> Option<u64> {
+        let limit = self.limit.number()?;
+        Some(self.headroom()?.saturating_add(self.reclaimable.unwrap_or(0)).min(limit))
+    }
+
+    /// Whether so little is left that somebody should look: less than a tenth.
+    pub fn is_close(&self) -> bool {
+        let is_used = self.used.is_some_and(|used| used > 0);
+        let is_short =
+            self.limit.number().zip(self.room()).is_some_and(|(limit, room)| {
+                u128::from(room) * 1000 < u128::from(limit) * u128::from(LITTLE)
+            });
+        self.binds && is_used && is_short
+    }
+
+    /// Which one it is, and of which group; safe to print.
+    pub fn title(&self) -> String {
+        match &self.scope {
+            Some(scope) => format!("{} of {}", self.kind.name(), escape::name(scope)),
+            None => self.kind.name().to_owned(),
+        }
     }
 
     /// When it is reached at the present slope; `None` if it is not, or not known.

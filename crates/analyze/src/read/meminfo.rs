@@ -142,6 +142,13 @@ impl Item {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Meminfo([Option<u64>; ITEMS.len()]);
 
+impl Default for Meminfo {
+    /// A machine that tells nothing.
+    fn default() -> Self {
+        Self([None; ITEMS.len()])
+    }
+}
+
 impl Meminfo {
     /// One of the lines; `None` if this kernel does not tell.
     pub const fn get(&self, item: Item) -> Option<u64> {
@@ -164,7 +171,7 @@ impl Meminfo {
 ///
 /// `proc_meminfo(5)`.
 pub fn parse(file: &[u8]) -> Result<Meminfo, ReadError> {
-    let mut meminfo = Meminfo([None; ITEMS.len()]);
+    let mut meminfo = Meminfo::default();
     for (offset, line) in lines(file) {
         let wrong = |expected| ReadError { offset, expected };
         let (key, value) = key_and_value(line).ok_or(wrong("a line `KEY: VALUE`"))?;

@@ -3,13 +3,12 @@
 //! Called by `account` and the rules.
 
 use crate::account::Account;
-use crate::escape;
 use crate::glibc::{Heap, Seen};
 use crate::ledger::{Kind, Ledger, Line};
+use crate::limits::{self, Bound};
 use crate::mallow::View;
 use crate::owner::Owner;
 use crate::padding::Padding;
-use crate::read::cgroup::group::Group;
 use crate::read::smaps::Amount;
 use crate::slope::Slope;
 
@@ -31,28 +30,10 @@ pub struct Facts<'a> {
     pub padding: Option<Padding>,
     /// How many threads it has.
     pub threads: u64,
-    /// What is left before the nearest limit.
-    pub headroom: Option<Headroom>,
+    /// What limits it.
+    pub bounds: &'a [Bound],
     /// The runtime that keeps its heap without `malloc`, if its library is there.
     pub runtime: Option<&'static str>,
-}
-
-/// The nearest limit.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Headroom {
-    /// What is limited, and where.
-    pub name: String,
-    /// Bytes that are allowed.
-    pub limit: u64,
-    /// Bytes that are used and cannot be reclaimed at once.
-    pub used: u64,
-}
-
-impl Headroom {
-    /// Bytes that are left.
-    pub const fn left(&self) -> u64 {
-        self.limit.saturating_sub(self.used)
-    }
 }
 
 /// What was seen of glibc's heaps, in bytes of resident memory, as if all had been looked at.
@@ -134,7 +115,7 @@ impl<'a> Facts<'a> {
             mallow: account.mallow.as_ref().and_then(|view| view.as_ref().ok()),
             padding: account.padding,
             threads: account.status.threads,
-            headroom: headroom(account),
+            bounds: &account.bounds,
             runtime: runtime(account).filter(|_| !matches!(account.mallow, Some(Ok(_)))),
         }
     }
@@ -147,6 +128,11 @@ impl<'a> Facts<'a> {
     /// Whether so many bytes are worth a word: 16 MiB, and a fifth of what is resident.
     pub fn is_material(&self, bytes: u64) -> bool {
         bytes >= SMALL_BYTES && bytes >= self.resident() / 5
+    }
+
+    /// The limit that is reached first if it goes on to take memory.
+    pub fn nearest(&self) -> Option<&'a Bound> {
+        limits::nearest(self.bounds)
     }
 
     /// Bytes in memory of those lines that are `meant`.
@@ -162,20 +148,6 @@ impl<'a> Facts<'a> {
     fn lines(&self, meant: impl Fn(Kind) -> bool) -> impl Iterator<Item = &Line> {
         self.ledger.lines.iter().filter(move |line| meant(line.kind))
     }
-}
-
-/// The group with the least left before its limit, its own or one above.
-fn headroom(account: &Account) -> Option<Headroom> {
-    let groups = account.groups.as_ref().ok()?;
-    let limit = |group: &Group| {
-        let limit = [group.max, group.high].into_iter().flatten().filter_map(|limit| limit.number()).min()?;
-        Some((limit, group.working_set().or(group.current)?))
-    };
-    let headroom = groups.iter().filter_map(|(folder, group)| {
-        let (limit, used) = limit(group)?;
-        Some(Headroom { name: format!("control group {}", escape::name(&folder.name)), limit, used })
-    });
-    headroom.min_by_key(Headroom::left)
 }
 
 /// Libraries of runtimes that have heaps of their own, with what these are called.

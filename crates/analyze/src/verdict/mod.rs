@@ -13,7 +13,7 @@ mod trend;
 
 use serde::Serialize;
 
-pub use facts::{Facts, Glibc, Headroom};
+pub use facts::{Facts, Glibc};
 
 /// What a finding is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

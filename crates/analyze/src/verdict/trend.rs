@@ -1,13 +1,14 @@
 //! Rules about where it is going: up, or against a limit.
+//!
+//! Which limits there are and when one is close, `limits` says, for the verb of that name too.
 
 use core::time::Duration;
 
 use mallow_units::Bytes;
 
 use super::{Facts, Finding, Kind};
+use crate::limits::{Bound, Kind as Limit, Unit};
 
-/// The share of the limit below which what is left is too little: one of so many parts.
-const TOO_LITTLE: u64 = 10;
 /// How steady a slope is that counts as growth, see [`crate::slope::Slope::steadiness`].
 const STEADY: f64 = 0.6;
 /// Bytes by which it has grown at least.
@@ -15,22 +16,64 @@ const LEAST_GROWTH: f64 = 1_048_576.0;
 /// Bytes a second from which on growth is told by the second too.
 const FAST: f64 = 1_048_576.0;
 
-/// Too little is left before the nearest limit.
+/// Too little is left before a limit, or several.
 pub(super) fn near_limit(facts: &Facts<'_>) -> Option<Finding> {
-    let headroom = facts.headroom.as_ref()?;
-    let left = headroom.left();
-    if left >= headroom.limit / TOO_LITTLE {
-        return None;
-    }
-    let (limit, used) = (Bytes(headroom.limit), Bytes(headroom.used));
+    let mut close: Vec<&Bound> = facts.bounds.iter().filter(|bound| bound.is_close()).collect();
+    close.sort_by_key(|bound| bound.room());
+    // What memory runs into comes before what only some calls do.
+    close.sort_by_key(|bound| !bound.kind.is_reached_by_growth());
+    let (first, others) = close.split_first()?;
+    let mut evidence = vec![used(first)];
+    evidence.extend(others.iter().map(|bound| format!("{}: {}", bound.title(), used(bound))));
+    let (what, article) = match (first.kind, first.kind.unit()) {
+        (_, Unit::Mappings) => ("mappings ", ""),
+        (Limit::Commit, _) => ("", "the "),
+        _ => ("", ""),
+    };
     Some(Finding {
         kind: Kind::NearLimit,
-        bytes: left,
-        sentence: format!("Only {} are left before the limit of {limit} of {}.", Bytes(left), headroom.name),
-        evidence: vec![format!("{used} of {limit} are used there, without what can be reclaimed at once")],
-        advice: "Raise the limit (memory.max), or find below what can go. Who would be killed first: mallow limits PID"
-            .to_owned(),
+        bytes: if first.kind.unit() == Unit::Bytes { first.room()? } else { 0 },
+        sentence: format!(
+            "Only {} are left of the {} {what}that {article}{} allows: {}.",
+            amount(first, first.room()?),
+            amount(first, first.limit.number()?),
+            first.title(),
+            first.effect.text()
+        ),
+        evidence,
+        advice: advice(first),
     })
+}
+
+fn used(bound: &Bound) -> String {
+    let (used, limit) = (bound.used.unwrap_or(0), bound.limit.number().unwrap_or(0));
+    let cache = bound.reclaimable.filter(|cache| *cache > 0);
+    let cache = cache.map_or_else(String::new, |cache| format!(", {} of that by file cache", Bytes(cache)));
+    format!("{} of {} are used{cache}", amount(bound, used), amount(bound, limit))
+}
+
+/// A number of what is limited.
+fn amount(bound: &Bound, number: u64) -> String {
+    match bound.kind.unit() {
+        Unit::Bytes => Bytes(number).to_string(),
+        Unit::Mappings => number.to_string(),
+    }
+}
+
+fn advice(bound: &Bound) -> String {
+    if let Some(option) = bound.kind.option() {
+        return format!("Raise it (prlimit --pid PID {option}=BYTES), or find below what can go");
+    }
+    match bound.kind {
+        Limit::Mappings => "Raise it (sysctl vm.max_map_count), or see who maps so much: mallow map PID",
+        Limit::Commit => {
+            "Allow more (sysctl vm.overcommit_ratio), add swap, or have something give back what it was promised"
+        }
+        _ => {
+            "Raise the limit (memory.max), or find below what can go. Who would be killed first: mallow limits PID"
+        }
+    }
+    .to_owned()
 }
 
 /// It grows, and steadily.
@@ -55,10 +98,10 @@ pub(super) fn growing(facts: &Facts<'_>) -> Option<Finding> {
         slope.samples,
         slope.steadiness * 100.0
     )];
-    if let Some(headroom) = &facts.headroom {
-        let seconds = whole(headroom.left()) / slope.bytes_per_hour * 3600.0;
+    if let Some((bound, left)) = facts.nearest().and_then(|bound| Some((bound, bound.room()?))) {
+        let seconds = whole(left) / slope.bytes_per_hour * 3600.0;
         let left = Duration::try_from_secs_f64(seconds).map_or_else(|_| "a long time".to_owned(), spoken);
-        evidence.push(format!("at this slope the limit of {} is {left} away", headroom.name));
+        evidence.push(format!("at this slope {} is {left} away", bound.title()));
     }
     Some(Finding {
         kind: Kind::Growing,

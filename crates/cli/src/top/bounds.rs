@@ -10,7 +10,7 @@ use core::time::Duration;
 use std::time::Instant;
 
 use mallow_analyze::escape;
-use mallow_analyze::limits::{self, Bound, Kind, Look};
+use mallow_analyze::limits::{self, Bound, Look};
 use mallow_analyze::processes::{Known, Limit};
 use mallow_analyze::read::mountinfo::Mount;
 use mallow_analyze::read::rlimits;
@@ -22,9 +22,6 @@ use crate::process::Process;
 
 /// How old what is known of a group may be.
 const AGE: Duration = Duration::from_secs(3);
-
-/// The mode in which nothing is promised beyond the commit limit.
-const STRICT: u64 = 2;
 
 /// What limits processes.
 #[derive(Debug)]
@@ -65,12 +62,7 @@ impl Bounds {
             overcommit_mode: system.overcommit_mode,
         };
         let mut bounds = limits::bounds(&look);
-        let is_own = |bound: &Bound| match bound.kind {
-            Kind::Machine => false,
-            Kind::Commit => system.overcommit_mode == Some(STRICT),
-            _ => true,
-        };
-        bounds.retain(is_own);
+        bounds.retain(|bound| !bound.kind.is_everybodys());
         limits::nearest(&bounds).and_then(of).map_or(Known::None, Known::Yes)
     }
 

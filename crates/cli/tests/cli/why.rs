@@ -18,6 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         sizes_can_be_exact,
         what_is_saved_gives_the_same_answer,
         what_is_no_snapshot_is_refused,
+        a_limit_of_the_process_is_told_when_it_is_near,
         watching_counts_looks,
         a_file_cannot_be_watched,
         a_process_that_ends_while_it_is_watched_is_told,
@@ -138,6 +139,21 @@ fn what_is_no_snapshot_is_refused() {
         &stderr(&mut mallow(["why", "/no/such/file"]), 2),
         "cannot read /no/such/file: No such file",
     );
+}
+
+/// The same process, with as much address space allowed as it has, and a little.
+fn a_limit_of_the_process_is_told_when_it_is_near() {
+    let cat = Waiting::start();
+    let status = done(fs::read_to_string(format!("/proc/{}/status", cat.pid())));
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap_or_default();
+    let kib: u64 = done(size.trim().trim_end_matches(" kB").parse());
+    stdout(Command::new("prlimit").args(["--pid", &cat.pid(), &format!("--as={}", (kib + kib / 20) << 10)]));
+    let output = output(&mut mallow(["why", &cat.pid()]));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_contains(&text, "too little left before the limit: Only ");
+    assert_contains(&text, "that RLIMIT_AS allows: mmap, brk or mlock fail with ENOMEM");
+    assert_contains(&text, "prlimit --pid PID --as=BYTES");
 }
 
 fn watching_counts_looks() {

@@ -29,8 +29,6 @@ use crate::target;
 
 /// The least time in which a slope says something about the next hour.
 const TELLING: Duration = Duration::from_secs(5);
-/// What is left of a limit, in thousandths, below which it is worth a look.
-const LITTLE: u64 = 100;
 /// Who goes before: how many of them are named.
 const NAMED: usize = 5;
 
@@ -163,16 +161,11 @@ fn queue(group: Option<Vec<u8>>, total: u64, candidates: Vec<Candidate>, pid: u3
 }
 
 impl Report {
-    /// Whether a limit is so near that somebody should look: file cache is given back before anything happens.
+    /// Whether a limit is near, or will soon be.
     fn is_close(&self, bound: &Bound) -> bool {
-        let is_short = |limit: u64| {
-            let left = bound.headroom().map(|left| left.saturating_add(bound.reclaimable.unwrap_or(0)));
-            left.is_some_and(|left| u128::from(left) * 1000 < u128::from(limit) * u128::from(LITTLE))
-        };
         let is_soon = self.growth.time >= TELLING
             && bound.time_left().is_some_and(|left| left < Duration::from_secs(3600));
-        let is_used = bound.used.is_some_and(|used| used > 0);
-        bound.binds && is_used && (bound.limit.number().is_some_and(is_short) || is_soon)
+        bound.is_close() || bound.binds && bound.used.is_some_and(|used| used > 0) && is_soon
     }
 
     /// What counts a bound, in the words of a sentence.

@@ -55,7 +55,7 @@ fn nearest(style: Style, report: &Report) -> String {
     let left = style.paint(tone, &format!("{} left", style.bytes(left)));
     let mut text = format!(
         "Nearest: {}, with {left} of {} ({}.{} %).\n",
-        named(bound),
+        bound.title(),
         style.bytes(limit),
         share / 10,
         share % 10
@@ -116,7 +116,7 @@ fn table(style: Style, report: &Report) -> String {
         };
         let share = bound.headroom_share().map(|share| format!("{}.{} %", share / 10, share % 10));
         table.row([
-            named(bound).into(),
+            bound.title().into(),
             used.into(),
             amount(bound.limit.number()).into(),
             Cell::toned(tone, amount(bound.headroom())),
@@ -148,7 +148,7 @@ fn others(style: Style, report: &Report) -> String {
         let _ = writeln!(
             text,
             "Not in force: {}, {} of {}: {reason}.",
-            named(bound),
+            bound.title(),
             style.bytes(used),
             style.bytes(limit)
         );
@@ -196,13 +196,6 @@ fn view(cgroups: &Cgroups) -> String {
         }
     };
     text
-}
-
-fn named(bound: &Bound) -> String {
-    match &bound.scope {
-        Some(group) => format!("{} of {}", bound.kind.name(), escape::name(group)),
-        None => bound.kind.name().to_owned(),
-    }
 }
 
 /// Who is killed before whom.
