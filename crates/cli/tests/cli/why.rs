@@ -5,8 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::Instant;
 
 use libtest_mimic::Trial;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::command::{assert_contains, done, mallow, output, stderr, stdout};
@@ -20,6 +23,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         what_is_no_snapshot_is_refused,
         a_limit_of_the_process_is_told_when_it_is_near,
         watching_counts_looks,
+        ctrl_c_ends_watching_with_a_conclusion,
         a_file_cannot_be_watched,
         a_process_that_ends_while_it_is_watched_is_told,
         times_that_make_no_sense_are_refused,
@@ -162,6 +166,33 @@ fn watching_counts_looks() {
     let samples = why["slope"]["samples"].as_u64();
     assert!(samples.is_some_and(|samples| (5..=7).contains(&samples)), "{why}");
     assert_eq!(why["verdict"], "nothing wrong");
+}
+
+/// Whoever watches for a minute and presses Ctrl-C after a second is told what was seen in that second.
+fn ctrl_c_ends_watching_with_a_conclusion() {
+    let growing =
+        "import time\nkept = []\nwhile True: kept.append(bytearray(b'x' * (1 << 20))); time.sleep(.05)";
+    let python = Command::new("python3").args(["-c", growing]).spawn().ok().map(Waiting);
+    let cat = Waiting::start();
+    let mut cases = vec![(cat.pid(), 0, "nothing wrong")];
+    cases.extend(python.as_ref().map(|python| (python.pid(), 1, "growing")));
+    for (pid, status, verdict) in cases {
+        for (format, head) in [(None, "\nwatched for "), (Some("--json"), "\"slope\":{")] {
+            let began = Instant::now();
+            let mut why = mallow(["why", "--watch", "60s", "--every", "100ms"]);
+            let why = done(why.args(format).arg(&pid).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn());
+            thread::sleep(Duration::from_millis(1500));
+            let number = done(i32::try_from(why.id()));
+            done(kill(Pid::from_raw(number), Signal::SIGINT));
+            let output = done(why.wait_with_output());
+            assert!(began.elapsed() < Duration::from_secs(30), "it went on");
+            assert_eq!(output.status.code(), Some(status), "{output:?}");
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert_contains(&text, head);
+            assert_contains(&text, verdict);
+            assert!(output.stderr.is_empty(), "{output:?}");
+        }
+    }
 }
 
 fn a_file_cannot_be_watched() {
