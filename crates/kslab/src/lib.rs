@@ -34,6 +34,7 @@ pub mod corruption;
 mod cpu;
 pub mod depot;
 pub mod guard;
+pub mod kmalloc;
 pub mod layout;
 pub mod lock;
 mod magazine;
@@ -51,6 +52,7 @@ pub use cache::Cache;
 pub use corruption::Corruption;
 pub use cpu::CpuCache;
 pub use guard::{Damage, Track};
+pub use kmalloc::{Kmalloc, KmallocCpu};
 pub use layout::Layout;
 #[cfg(not(loom))]
 pub use node_pages::NodePages;

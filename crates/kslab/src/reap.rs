@@ -125,12 +125,10 @@ impl<P: Pages> Cache<P> {
     pub fn destroy(mut self) -> Result<(), Leak<P>> {
         self.unload_depot(u32::MAX);
         self.return_empty(u32::MAX);
-        let slabs = self.slabs.get_mut();
-        let made = slabs.magazine_frames.count() as usize * PER_FRAME;
-        if slabs.out > 0 || (self.empty.depth() as usize) < made {
+        if !self.is_idle() {
             return Err(Leak { cache: self });
         }
-        let mut frames = core::mem::take(&mut slabs.magazine_frames);
+        let mut frames = core::mem::take(&mut self.slabs.get_mut().magazine_frames);
         let table = self.pages.table();
         while let Some(frame) = frames.pop_front(table) {
             if let Ok(run) = table.run(frame) {
@@ -138,6 +136,13 @@ impl<P: Pages> Cache<P> {
             }
         }
         Ok(())
+    }
+
+    /// Whether all objects are in their slabs, and all magazines in the depot.
+    pub(crate) fn is_idle(&self) -> bool {
+        let slabs = self.slabs.lock();
+        let made = slabs.magazine_frames.count() as usize * PER_FRAME;
+        slabs.out == 0 && self.empty.depth() as usize == made
     }
 
     /// Every object that is out of its slab: with a client, or in an array of a processor, or lost because it was damaged.
