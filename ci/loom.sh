@@ -9,3 +9,4 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/loom"
 export CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEASE_LTO=off
 
 cargo test --release --package mallow-ds --test loom -- "$@"
+cargo test --release --package mallow-kslab --test loom -- "$@"

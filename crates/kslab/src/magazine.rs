@@ -11,7 +11,6 @@
 
 #![expect(unsafe_code, reason = "magazines are reached by pointer: they lie in frames")]
 
-use core::mem::offset_of;
 use core::ptr::{self, NonNull};
 
 use mallow_ds::sync::{AtomicU64, Ordering};
@@ -36,8 +35,9 @@ pub(crate) struct Magazine {
 }
 
 #[cfg(not(loom))]
-const _: () =
-    assert!(size_of::<Magazine>() == MAGAZINE_BYTES && offset_of!(Magazine, objects) == HEADER_BYTES);
+const _: () = assert!(
+    size_of::<Magazine>() == MAGAZINE_BYTES && core::mem::offset_of!(Magazine, objects) == HEADER_BYTES
+);
 
 /// The magazine that nobody owns: it is empty and has no room, so nothing is ever written to it.
 #[repr(transparent)]

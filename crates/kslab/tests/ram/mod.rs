@@ -33,6 +33,9 @@ pub(crate) struct Ram {
     asked: AtomicU64,
 }
 
+// SAFETY: the pointer is to memory that this value owns, which it hands out in disjoint runs.
+unsafe impl Sync for Ram {}
+
 impl Ram {
     /// A machine whose memory holds what memory holds: anything.
     pub(crate) fn new(frames: u32) -> Self {
