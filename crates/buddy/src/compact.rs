@@ -353,9 +353,9 @@ impl Scan {
                 let is_wanted =
                     |head: &Head| head.state == FrameState::Buddy && head.order < zone.block_order;
                 let Some(head) = head.filter(is_wanted) else { continue };
-                let Some(mobility) = table.get(frame).map(|entry| entry.place().mobility) else { continue };
-                zone.area.remove(table, frame, head.order, mobility);
-                turn(table, frame, Head::single(FrameState::Tail));
+                let Some(entry) = table.get(frame) else { continue };
+                zone.area.remove(table, entry, head.order, entry.place().mobility);
+                turn(entry, Head::single(FrameState::Tail));
                 self.targets[self.target_count] = (frame, head.order);
                 self.target_count += 1;
             }

@@ -10,55 +10,56 @@
 //! One array per zone, mobility and order up to 3. Its owner is one processor, which has it by `&mut`; nobody else touches it, so that a hit costs
 //! no lock and no atomic read-modify-write. Another processor that wants the frames asks for them, see `drain`.
 
-use mallow_frame::{FrameError, FrameRun, FrameState, FrameTable, Head, Mobility, ZoneKind};
+use mallow_frame::{Frame, FrameRun, FrameState, FrameTable, Head, Mobility, Place, ZoneKind};
 use mallow_units::{FrameNumber, Order};
 
 use crate::node::{Node, Refused};
 use crate::request::Request;
 use crate::watermark::Mark;
-use crate::zone::Zone;
+use crate::zone::{Zone, turn};
 
 /// Orders that have arrays.
 const ORDERS: usize = 4;
-/// Frames in an array of single frames.
-const SINGLES: usize = 64;
-/// Runs in an array of longer runs.
-const RUNS: usize = 16;
+/// Arrays of one order.
+const KINDS: usize = Place::COUNT;
+/// Runs that an array has room for, by order.
+const ROOM: [usize; ORDERS] = [64, 16, 16, 16];
+/// Where the arrays of each order begin.
+const BEGIN: [usize; ORDERS] = {
+    let mut begin = [0; ORDERS];
+    let mut order = 1;
+    while order < ORDERS {
+        begin[order] = begin[order - 1] + KINDS * ROOM[order - 1];
+        order += 1;
+    }
+    begin
+};
+const ITEMS: usize = BEGIN[ORDERS - 1] + KINDS * ROOM[ORDERS - 1];
 
-/// A stack of free runs, the hottest on top.
-#[derive(Clone, Copy, Debug)]
-struct Array<const N: usize> {
-    count: u32,
-    items: [u32; N],
+/// One array: which zone, mobility and order it is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Slot {
+    /// Less than [`ORDERS`].
+    order: usize,
+    /// Less than [`KINDS`].
+    kind: usize,
 }
 
-impl<const N: usize> Array<N> {
-    const EMPTY: Self = Self { count: 0, items: [0; N] };
-
+impl Slot {
+    /// The array for a place, by its index; `None` for an order that has none.
     #[inline]
-    fn pop(&mut self) -> Option<FrameNumber> {
-        let top = self.count.checked_sub(1)?;
-        let frame = *self.items.get(top as usize)?;
-        self.count = top;
-        Some(FrameNumber(frame))
+    const fn of(place: usize, order: Order) -> Option<Self> {
+        if order.index() < ORDERS && place < KINDS {
+            Some(Self { order: order.index(), kind: place })
+        } else {
+            None
+        }
     }
 
-    /// Whether there was room.
+    /// Where its items begin.
     #[inline]
-    fn push(&mut self, frame: FrameNumber) -> bool {
-        let Some(slot) = self.items.get_mut(self.count as usize) else { return false };
-        *slot = frame.0;
-        self.count += 1;
-        true
-    }
-
-    /// Hands the `count` coldest to `put` and moves the others down.
-    fn flush(&mut self, count: u32, mut put: impl FnMut(FrameNumber)) {
-        let count = count.min(self.count) as usize;
-        let held = self.count as usize;
-        self.items.iter().take(count).for_each(|frame| put(FrameNumber(*frame)));
-        self.items.copy_within(count..held, 0);
-        self.count -= u32::try_from(count).unwrap_or(self.count);
+    const fn begin(self) -> usize {
+        BEGIN[self.order] + self.kind * ROOM[self.order]
     }
 }
 
@@ -73,7 +74,8 @@ pub struct Limits {
 
 impl Limits {
     /// Arrays of full length.
-    pub const FULL: Self = Self { singles: 64, runs: 16 };
+    #[expect(clippy::cast_possible_truncation, reason = "small constants")]
+    pub const FULL: Self = Self { singles: ROOM[0] as u32, runs: ROOM[1] as u32 };
 
     /// Arrays for a node of `frames`: a processor keeps at most a 512th of it in one array, as far as that is something at all.
     pub const fn of_memory(frames: u32) -> Self {
@@ -81,20 +83,20 @@ impl Limits {
         let singles = if singles > Self::FULL.singles { Self::FULL.singles } else { singles };
         Self { singles, runs: singles / 4 }
     }
-
-    const fn of(&self, order: usize) -> u32 {
-        if order == 0 { self.singles } else { self.runs }
-    }
 }
 
 /// The arrays of one processor.
+///
+/// # Invariants
+///
+/// 1. `counts` of an array is at most `most` of its order, and that at most [`ROOM`].
 #[derive(Clone, Debug)]
 pub struct CpuFrames {
-    singles: [[Array<SINGLES>; Mobility::COUNT]; ZoneKind::COUNT],
-    runs: [[[Array<RUNS>; ORDERS - 1]; Mobility::COUNT]; ZoneKind::COUNT],
-    limits: Limits,
+    counts: [[u32; KINDS]; ORDERS],
+    most: [u32; ORDERS],
     /// By the highest zone of a request: the zone that it is served from first.
     preferred: [ZoneKind; ZoneKind::COUNT],
+    items: [u32; ITEMS],
 }
 
 impl CpuFrames {
@@ -105,21 +107,18 @@ impl CpuFrames {
 
     /// Empty arrays of a certain length.
     pub fn with_limits(node: &Node, limits: Limits) -> Self {
-        let limits = Limits {
-            singles: limits.singles.min(Limits::FULL.singles),
-            runs: limits.runs.min(Limits::FULL.runs),
-        };
+        let (singles, runs) = (limits.singles.min(Limits::FULL.singles), limits.runs.min(Limits::FULL.runs));
         Self {
-            singles: [[Array::EMPTY; Mobility::COUNT]; ZoneKind::COUNT],
-            runs: [[[Array::EMPTY; ORDERS - 1]; Mobility::COUNT]; ZoneKind::COUNT],
-            limits,
+            counts: [[0; KINDS]; ORDERS],
+            most: [singles, runs, runs, runs],
             preferred: ZoneKind::ALL.map(|highest| node.preferred(highest)),
+            items: [0; ITEMS],
         }
     }
 
     /// How many runs the arrays may hold.
     pub const fn limits(&self) -> Limits {
-        self.limits
+        Limits { singles: self.most[0], runs: self.most[1] }
     }
 
     /// Allocates from the array, or from the node if need be: the whole fast path.
@@ -145,24 +144,18 @@ impl CpuFrames {
     #[inline]
     pub fn take(&mut self, table: FrameTable<'_>, request: &Request) -> Option<FrameRun> {
         let zone = self.preferred[request.highest.index()];
-        let first = self.pop(zone, request.mobility, request.order)?;
-        self.hand_out(table, first, zone, request)
+        self.take_from(table, zone, request)
     }
 
     #[inline]
-    fn hand_out(
-        &mut self,
-        table: FrameTable<'_>,
-        first: FrameNumber,
-        zone: ZoneKind,
-        request: &Request,
-    ) -> Option<FrameRun> {
-        let minted = table.mint(first, Head { state: request.usage, order: request.order });
-        if minted.is_err() {
-            // What was asked for is no use of an allocation: nothing has changed.
-            self.push(zone, request.mobility, request.order, first);
-        }
-        minted.ok()
+    fn take_from(&mut self, table: FrameTable<'_>, zone: ZoneKind, request: &Request) -> Option<FrameRun> {
+        let slot = Slot::of(Place { zone, mobility: request.mobility }.index(), request.order)?;
+        let top = self.counts[slot.order][slot.kind].checked_sub(1)?;
+        let first = FrameNumber(*self.items.get(slot.begin() + top as usize)?);
+        // If what was asked for is no use of an allocation, nothing has changed.
+        let run = table.mint(first, Head { state: request.usage, order: request.order }).ok()?;
+        self.counts[slot.order][slot.kind] = top;
+        Some(run)
     }
 
     /// Fills half of the array from the highest zone above its low watermark, and allocates. Under the lock of the node.
@@ -170,18 +163,18 @@ impl CpuFrames {
     #[inline(never)]
     pub fn refill(&mut self, table: FrameTable<'_>, node: &mut Node, request: &Request) -> Option<FrameRun> {
         if self.capacity(request.order) == 0 {
-            return node.allocate(table, request);
+            return node.attempt(table, Mark::Low, request);
         }
         for kind in ZoneKind::ALL.into_iter().rev().filter(|kind| *kind <= request.highest) {
-            if let Some(first) = self.pop(kind, request.mobility, request.order) {
-                return self.hand_out(table, first, kind, request);
+            if let Some(run) = self.take_from(table, kind, request) {
+                return Some(run);
             }
             let zone = node.zone_mut(kind);
             if zone.is_above(Mark::Low, request) {
                 self.fill(table, zone, request);
             }
-            if let Some(first) = self.pop(kind, request.mobility, request.order) {
-                return self.hand_out(table, first, kind, request);
+            if let Some(run) = self.take_from(table, kind, request) {
+                return Some(run);
             }
         }
         None
@@ -191,6 +184,7 @@ impl CpuFrames {
     fn fill(&mut self, table: FrameTable<'_>, zone: &mut Zone, request: &Request) {
         let (order, mobility) = (request.order, request.mobility);
         let spare = zone.free().saturating_sub(zone.watermarks().low) >> order.get();
+        let slot = Slot::of(Place { zone: zone.kind(), mobility }.index(), order);
         let mut left = (self.capacity(order) / 2).min(spare).max(1);
         while left > 0 {
             let (first, found) = match zone.take_some(table, order, left << order.get(), mobility) {
@@ -204,38 +198,29 @@ impl CpuFrames {
             // The highest first, so that they are handed out by rising address.
             for run in (0..runs).rev() {
                 let frame = FrameNumber(first.0 + (run << order.get()));
-                self.accept(table, zone.kind(), mobility, order, frame);
+                let Some((entry, slot)) = table.get(frame).zip(slot) else { continue };
+                turn(entry, Head { state: FrameState::PerCpu, order });
+                let has_room = self.push(slot, frame);
+                debug_assert!(has_room, "an array is filled to half of its length");
             }
             left -= runs.min(left);
         }
     }
 
-    /// Puts a run in transit into an array with room.
-    fn accept(
-        &mut self,
-        table: FrameTable<'_>,
-        zone: ZoneKind,
-        mobility: Mobility,
-        order: Order,
-        first: FrameNumber,
-    ) {
-        crate::zone::turn(table, first, Head { state: FrameState::PerCpu, order });
-        let has_room = self.push(zone, mobility, order, first);
-        debug_assert!(has_room, "an array is filled to half of its length");
-    }
-
     /// Frees a run, into the array if there is one for its order.
+    ///
+    /// Cost: two writes to the frame's entry and one to the array, if the array has room.
     ///
     /// # Errors
     ///
     /// [`Refused`] with the run, if it is not allocated in this length, or has other users.
     #[inline]
     pub fn free(&mut self, table: FrameTable<'_>, node: &mut Node, run: FrameRun) -> Result<(), Refused> {
-        match self.put(table, run) {
-            Ok(None) => Ok(()),
-            Ok(Some(run)) => self.free_slow(table, node, run),
-            Err(refused) => Err(refused),
+        if self.put_if_easy(table, &run) {
+            let _ = run.into_first();
+            return Ok(());
         }
+        self.free_slow(table, node, run)
     }
 
     /// Frees a run into its array; gives it back, still allocated, if the array is full or there is none for its order.
@@ -245,22 +230,31 @@ impl CpuFrames {
     /// [`Refused`] with the run, if it is not allocated in this length, or has other users.
     #[inline]
     pub fn put(&mut self, table: FrameTable<'_>, run: FrameRun) -> Result<Option<FrameRun>, Refused> {
-        let Some(entry) = table.get(run.first()) else {
-            let error = FrameError::Outside { frame: run.first() };
-            return Err(Refused { run, error });
-        };
-        let place = entry.place();
-        if self.count(place.zone, place.mobility, run.order()) >= self.capacity(run.order()) {
-            return Ok(Some(run));
+        if self.put_if_easy(table, &run) {
+            let _ = run.into_first();
+            return Ok(None);
         }
-        match table.retire(&run, FrameState::PerCpu) {
-            Ok(place) => {
-                let order = run.order();
-                self.push(place.zone, place.mobility, order, run.into_first());
-                Ok(None)
-            }
+        // Not easy: there is no room, or the run must not be freed.
+        match table.can_retire(&run) {
+            Ok(()) => Ok(Some(run)),
             Err(error) => Err(Refused { run, error }),
         }
+    }
+
+    /// Whether the run is now in an array.
+    #[inline]
+    fn put_if_easy(&mut self, table: FrameTable<'_>, run: &FrameRun) -> bool {
+        let Some(entry) = table.get(run.first()) else { return false };
+        let Some(slot) = Slot::of(entry.place_index(), run.order()) else { return false };
+        let count = self.counts[slot.order][slot.kind];
+        let Some(item) = self.items.get_mut(slot.begin() + count as usize) else { return false };
+        if count >= self.most[slot.order] || !entry.retire(run.order(), FrameState::PerCpu) {
+            return false;
+        }
+        // INVARIANT: (1) it was less than `most`.
+        self.counts[slot.order][slot.kind] = count + 1;
+        *item = run.first().0;
+        true
     }
 
     /// Makes room by flushing the cold half of the array, and frees. Under the lock of the node.
@@ -276,13 +270,14 @@ impl CpuFrames {
         node: &mut Node,
         run: FrameRun,
     ) -> Result<(), Refused> {
-        let capacity = self.capacity(run.order());
-        if capacity == 0 {
-            return node.free(table, run);
+        if let Err(error) = table.can_retire(&run) {
+            return Err(Refused { run, error });
         }
-        if let Some(entry) = table.get(run.first()) {
-            let place = entry.place();
-            self.flush(table, node, place.zone, place.mobility, run.order(), capacity.div_ceil(2));
+        if let Some(place) = table.get(run.first()).map(Frame::place)
+            && let Some(slot) = Slot::of(place.index(), run.order())
+        {
+            let half = self.most[slot.order].div_ceil(2);
+            self.flush(table, node.zone_mut(place.zone), slot, run.order(), half);
         }
         match self.put(table, run)? {
             None => Ok(()),
@@ -290,28 +285,20 @@ impl CpuFrames {
         }
     }
 
-    fn flush(
-        &mut self,
-        table: FrameTable<'_>,
-        node: &mut Node,
-        kind: ZoneKind,
-        mobility: Mobility,
-        order: Order,
-        count: u32,
-    ) {
-        let zone = node.zone_mut(kind);
-        let put = |frame| {
-            crate::zone::turn(table, frame, Head::single(FrameState::Tail));
-            zone.put(table, frame, order);
-        };
-        match order.index().checked_sub(1) {
-            None => self.singles[kind.index()][mobility.index()].flush(count, put),
-            Some(at) => {
-                if let Some(array) = self.runs[kind.index()][mobility.index()].get_mut(at) {
-                    array.flush(count, put);
-                }
+    /// Hands the `count` coldest of an array back and moves the others down.
+    fn flush(&mut self, table: FrameTable<'_>, zone: &mut Zone, slot: Slot, order: Order, count: u32) {
+        let held = self.counts[slot.order][slot.kind];
+        let count = count.min(held);
+        let begin = slot.begin();
+        let (first, end) = (begin + count as usize, begin + held as usize);
+        let Some(cold) = self.items.get(begin..first) else { return };
+        for frame in cold {
+            if let Some(entry) = table.get(FrameNumber(*frame)) {
+                zone.put_entry(table, FrameNumber(*frame), entry, order);
             }
         }
+        self.items.copy_within(first..end, begin);
+        self.counts[slot.order][slot.kind] = held - count;
     }
 
     /// Gives all frames back to the node; returns how many. Under the lock of the node.
@@ -319,11 +306,9 @@ impl CpuFrames {
     /// Before compaction, before somebody is killed, and when another processor asks.
     pub fn drain(&mut self, table: FrameTable<'_>, node: &mut Node) -> u32 {
         let held = self.held();
-        for kind in ZoneKind::ALL {
-            for mobility in Mobility::ALL {
-                for order in Order::all().take(ORDERS) {
-                    self.flush(table, node, kind, mobility, order, u32::MAX);
-                }
+        for (zone, mobility, order) in arrays() {
+            if let Some(slot) = Slot::of(Place { zone, mobility }.index(), order) {
+                self.flush(table, node.zone_mut(zone), slot, order, u32::MAX);
             }
         }
         held
@@ -331,67 +316,51 @@ impl CpuFrames {
 
     /// How many frames the arrays hold. Unit: frames.
     pub fn held(&self) -> u32 {
-        let runs = |kind: ZoneKind, mobility: Mobility| {
-            Order::all()
-                .take(ORDERS)
-                .map(move |order| self.count(kind, mobility, order) << order.get())
-                .sum::<u32>()
-        };
-        ZoneKind::ALL
-            .into_iter()
-            .flat_map(|kind| Mobility::ALL.into_iter().map(move |mobility| runs(kind, mobility)))
+        arrays()
+            .map(|(zone, mobility, order)| {
+                let count = u32::try_from(self.items(zone, mobility, order).len()).unwrap_or(0);
+                count << order.get()
+            })
             .sum()
     }
 
     /// All runs that the arrays hold: where each lies, its order and its first frame.
     pub fn iter(&self) -> impl Iterator<Item = (ZoneKind, Mobility, Order, FrameNumber)> + '_ {
-        ZoneKind::ALL.into_iter().flat_map(move |kind| {
-            Mobility::ALL.into_iter().flat_map(move |mobility| {
-                Order::all().take(ORDERS).flat_map(move |order| {
-                    self.items(kind, mobility, order)
-                        .iter()
-                        .map(move |frame| (kind, mobility, order, FrameNumber(*frame)))
-                })
-            })
+        arrays().flat_map(move |(zone, mobility, order)| {
+            let items = self.items(zone, mobility, order);
+            items.iter().map(move |frame| (zone, mobility, order, FrameNumber(*frame)))
         })
     }
 
-    fn items(&self, kind: ZoneKind, mobility: Mobility, order: Order) -> &[u32] {
-        let count = self.count(kind, mobility, order) as usize;
-        match order.index().checked_sub(1) {
-            None => &self.singles[kind.index()][mobility.index()].items[..count],
-            Some(at) => &self.runs[kind.index()][mobility.index()][at].items[..count],
-        }
-    }
-
-    #[inline]
-    fn count(&self, kind: ZoneKind, mobility: Mobility, order: Order) -> u32 {
-        match order.index().checked_sub(1) {
-            None => self.singles[kind.index()][mobility.index()].count,
-            Some(at) => self.runs[kind.index()][mobility.index()].get(at).map_or(0, |array| array.count),
-        }
+    fn items(&self, zone: ZoneKind, mobility: Mobility, order: Order) -> &[u32] {
+        let Some(slot) = Slot::of(Place { zone, mobility }.index(), order) else { return &[] };
+        let begin = slot.begin();
+        let end = begin + self.counts[slot.order][slot.kind] as usize;
+        self.items.get(begin..end).unwrap_or(&[])
     }
 
     #[inline]
     const fn capacity(&self, order: Order) -> u32 {
-        if order.index() < ORDERS { self.limits.of(order.index()) } else { 0 }
+        if order.index() < ORDERS { self.most[order.index()] } else { 0 }
     }
 
-    #[inline]
-    fn pop(&mut self, kind: ZoneKind, mobility: Mobility, order: Order) -> Option<FrameNumber> {
-        match order.index().checked_sub(1) {
-            None => self.singles[kind.index()][mobility.index()].pop(),
-            Some(at) => self.runs[kind.index()][mobility.index()].get_mut(at)?.pop(),
+    /// Whether there was room.
+    fn push(&mut self, slot: Slot, frame: FrameNumber) -> bool {
+        let count = self.counts[slot.order][slot.kind];
+        if count >= self.most[slot.order] {
+            return false;
         }
+        let Some(item) = self.items.get_mut(slot.begin() + count as usize) else { return false };
+        *item = frame.0;
+        // INVARIANT: (1) it was less than `most`.
+        self.counts[slot.order][slot.kind] = count + 1;
+        true
     }
+}
 
-    #[inline]
-    fn push(&mut self, kind: ZoneKind, mobility: Mobility, order: Order, frame: FrameNumber) -> bool {
-        match order.index().checked_sub(1) {
-            None => self.singles[kind.index()][mobility.index()].push(frame),
-            Some(at) => {
-                self.runs[kind.index()][mobility.index()].get_mut(at).is_some_and(|array| array.push(frame))
-            }
-        }
-    }
+/// All arrays.
+fn arrays() -> impl Iterator<Item = (ZoneKind, Mobility, Order)> {
+    let of_kinds = |zone| Mobility::ALL.into_iter().map(move |mobility| (zone, mobility));
+    let kinds = ZoneKind::ALL.into_iter().flat_map(of_kinds);
+    kinds.flat_map(|(zone, mobility)| Order::all().take(ORDERS).map(move |order| (zone, mobility, order)))
 }

@@ -12,10 +12,10 @@
 //!
 //! The order of fallbacks and the rules when to claim are those of Linux 6.18 (`__rmqueue_claim`, `__rmqueue_steal`).
 
-use mallow_frame::{FrameState, FrameTable, Mobility};
+use mallow_frame::{FrameState, FrameTable, Head, Mobility, ZoneKind};
 use mallow_units::{FrameNumber, Order};
 
-use crate::zone::Zone;
+use crate::zone::{Zone, turn};
 
 /// By the mobility that is wanted: whose memory is taken, the least bad first.
 const FALLBACKS: [[Mobility; 2]; Mobility::COUNT] = [
@@ -74,7 +74,8 @@ impl Zone {
             for from in FALLBACKS[wanted.index()] {
                 let Some(first) = self.area.list(from, long).first() else { continue };
                 if long >= self.block_order {
-                    self.area.remove(table, first, long, from);
+                    let (first, entry) = self.area.pop(table, long, from)?;
+                    turn(entry, Head::single(FrameState::Tail));
                     self.set_mobility(table, first, long, wanted);
                     self.counters.claims += 1;
                     self.cut(table, first, long, order, wanted);
@@ -102,10 +103,11 @@ impl Zone {
         if !self.census(table, block).is_claimable(wanted, from) {
             return false;
         }
-        let mut free = self.free_blocks_within(table, block);
+        let mut free = self.free_blocks_within(block);
         while let Some((first, order)) = free.next(table) {
-            self.area.remove(table, first, order, from);
-            self.area.insert(table, first, order, wanted);
+            let Some(entry) = table.get(first) else { continue };
+            self.area.remove(table, entry, order, from);
+            self.area.insert(table, first, entry, order, wanted);
         }
         self.set_mobility(table, block, self.block_order, wanted);
         self.counters.claims += 1;
@@ -116,7 +118,8 @@ impl Zone {
     fn borrow_block(&mut self, table: FrameTable<'_>, order: Order, wanted: Mobility) -> Option<FrameNumber> {
         Order::all().skip(order.index()).find_map(|long| {
             FALLBACKS[wanted.index()].into_iter().find_map(|from| {
-                let first = self.area.pop(table, long, from)?;
+                let (first, entry) = self.area.pop(table, long, from)?;
+                turn(entry, Head::single(FrameState::Tail));
                 self.cut(table, first, long, order, from);
                 Some(first)
             })
@@ -148,7 +151,7 @@ impl Zone {
         census
     }
 
-    fn free_blocks_within(&self, _table: FrameTable<'_>, block: FrameNumber) -> FreeBlocks {
+    const fn free_blocks_within(&self, block: FrameNumber) -> FreeBlocks {
         FreeBlocks { next: block.0, end: block.0.saturating_add(self.block_order.frames()), zone: self.kind }
     }
 }
@@ -157,7 +160,7 @@ impl Zone {
 struct FreeBlocks {
     next: u32,
     end: u32,
-    zone: mallow_frame::ZoneKind,
+    zone: ZoneKind,
 }
 
 impl FreeBlocks {

@@ -3,7 +3,7 @@
 //! Called by `zone`, `fallback` and `compact`, under the lock of the zone. The smallest block that fits is found by one count of
 //! trailing zeros.
 
-use mallow_frame::{FrameList, FrameTable, Mobility};
+use mallow_frame::{Frame, FrameList, FrameTable, Mobility};
 use mallow_units::{FrameNumber, Order};
 
 /// The free blocks of a zone.
@@ -50,20 +50,27 @@ impl FreeArea {
         (self.masks[0] | self.masks[1] | self.masks[2]) >> order.get() != 0
     }
 
-    /// Adds a block, which is on no list.
-    #[inline]
-    pub fn insert(&mut self, table: FrameTable<'_>, first: FrameNumber, order: Order, mobility: Mobility) {
-        self.lists[mobility.index()][order.index()].push_front(table, first);
+    /// Adds a block, which is on no list. `entry` is its first frame's.
+    #[inline(always)]
+    pub fn insert(
+        &mut self,
+        table: FrameTable<'_>,
+        first: FrameNumber,
+        entry: &Frame,
+        order: Order,
+        mobility: Mobility,
+    ) {
+        self.lists[mobility.index()][order.index()].link_front(table, first, entry);
         // INVARIANT: (1) and (2).
         self.masks[mobility.index()] |= 1 << order.get();
         self.frames += order.frames();
     }
 
-    /// Takes a certain block off its list.
-    #[inline]
-    pub fn remove(&mut self, table: FrameTable<'_>, first: FrameNumber, order: Order, mobility: Mobility) {
+    /// Takes a certain block off its list. `entry` is its first frame's.
+    #[inline(always)]
+    pub fn remove(&mut self, table: FrameTable<'_>, entry: &Frame, order: Order, mobility: Mobility) {
         let list = &mut self.lists[mobility.index()][order.index()];
-        list.remove(table, first);
+        list.unlink(table, entry);
         // INVARIANT: (1) and (2).
         if list.is_empty() {
             self.masks[mobility.index()] &= !(1 << order.get());
@@ -73,10 +80,16 @@ impl FreeArea {
 
     /// Takes the block that was added last.
     #[inline]
-    pub fn pop(&mut self, table: FrameTable<'_>, order: Order, mobility: Mobility) -> Option<FrameNumber> {
+    pub fn pop<'t>(
+        &mut self,
+        table: FrameTable<'t>,
+        order: Order,
+        mobility: Mobility,
+    ) -> Option<(FrameNumber, &'t Frame)> {
         let first = self.list(mobility, order).first()?;
-        self.remove(table, first, order, mobility);
-        Some(first)
+        let entry = table.get(first)?;
+        self.remove(table, entry, order, mobility);
+        Some((first, entry))
     }
 }
 

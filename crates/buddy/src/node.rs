@@ -76,8 +76,8 @@ impl Node {
                 return Err(FrameError::State { frame, state, wanted: FrameState::Buddy });
             }
         }
-        for frame in region.iter() {
-            turn(table, frame, Head::single(FrameState::Tail));
+        for entry in region.iter().filter_map(|frame| table.get(frame)) {
+            turn(entry, Head::single(FrameState::Tail));
         }
         let (mut frame, end) = (region.start.0, region.end());
         while frame < end {

@@ -5,7 +5,7 @@
 
 use core::ops::Range;
 
-use mallow_frame::{FrameState, FrameTable, Head, Mobility, ZoneKind};
+use mallow_frame::{Frame, FrameState, FrameTable, Head, Mobility, Place, ZoneKind};
 use mallow_units::{FrameNumber, Order};
 
 use crate::compact::Memento;
@@ -138,7 +138,8 @@ impl Zone {
         mobility: Mobility,
     ) -> Option<FrameNumber> {
         let found = self.area.smallest(mobility, order)?;
-        let first = self.area.pop(table, found, mobility)?;
+        let (first, entry) = self.area.pop(table, found, mobility)?;
+        turn(entry, Head::single(FrameState::Tail));
         self.cut(table, first, found, order, mobility);
         Some(first)
     }
@@ -156,12 +157,14 @@ impl Zone {
         let found = self.area.smallest(mobility, order)?;
         let wanted = u8::try_from(most.checked_ilog2()?).ok().and_then(Order::new).unwrap_or(Order::MAX);
         let kept = wanted.clamp(order, found);
-        let first = self.area.pop(table, found, mobility)?;
+        let (first, entry) = self.area.pop(table, found, mobility)?;
+        turn(entry, Head::single(FrameState::Tail));
         self.cut(table, first, found, kept, mobility);
         Some((first, kept))
     }
 
-    /// Keeps the first 2^`order` frames of a block that has left its list, and puts the rest onto lists.
+    /// Keeps the first 2^`order` frames of a block in transit, and puts the rest onto lists.
+    #[inline]
     pub(crate) fn cut(
         &mut self,
         table: FrameTable<'_>,
@@ -170,12 +173,12 @@ impl Zone {
         order: Order,
         mobility: Mobility,
     ) {
-        turn(table, first, Head::single(FrameState::Tail));
         while found > order {
             let Some(half) = found.half() else { break };
             let upper = FrameNumber(first.0 + half.frames());
-            turn(table, upper, Head { state: FrameState::Buddy, order: half });
-            self.area.insert(table, upper, half, mobility);
+            let Some(entry) = table.get(upper) else { break };
+            turn(entry, Head { state: FrameState::Buddy, order: half });
+            self.area.insert(table, upper, entry, half, mobility);
             found = half;
         }
         self.counters.frames_taken += u64::from(order.frames());
@@ -186,39 +189,65 @@ impl Zone {
     /// Cost: O(1), at most one step per order.
     #[inline]
     pub(crate) fn put(&mut self, table: FrameTable<'_>, first: FrameNumber, order: Order) {
+        if let Some(entry) = table.get(first) {
+            self.put_entry(table, first, entry, order);
+        }
+    }
+
+    /// As [`Zone::put`], with the entry of the first frame. The frame is in transit, or in an array until now.
+    #[inline]
+    pub(crate) fn put_entry(
+        &mut self,
+        table: FrameTable<'_>,
+        first: FrameNumber,
+        entry: &Frame,
+        order: Order,
+    ) {
         self.counters.frames_freed += u64::from(order.frames());
-        let Some(entry) = table.get(first) else { return };
-        let mobility = entry.place().mobility;
-        let (mut first, mut order) = (first, order);
-        while let Some(double) = order.double() {
-            let buddy = FrameNumber(first.0 ^ order.frames());
+        let place = entry.place_index();
+        let mobility = Place::of_index(place).mobility;
+        let (mut first, mut head, mut order) = (first.0, entry, order);
+        while order < Order::MAX {
+            let length = order.frames();
+            let buddy = FrameNumber(first ^ length);
             let Some(entry) = table.get(buddy) else { break };
-            let place = entry.place();
-            if !entry.is(Head { state: FrameState::Buddy, order }) || place.zone != self.kind {
+            if !entry.is(Head { state: FrameState::Buddy, order }) {
                 break;
             }
-            self.area.remove(table, buddy, order, place.mobility);
-            turn(table, buddy, Head::single(FrameState::Tail));
-            if place.mobility != mobility {
-                // Whole blocks of frames only; within one, all frames have the same mobility.
-                self.set_mobility(table, buddy, order, mobility);
+            if entry.place_index() == place {
+                self.area.remove(table, entry, order, mobility);
+            } else if !self.unite(table, buddy, order, mobility) {
+                break;
             }
-            first = first.min(buddy);
+            // The lower of the two is the head of both.
+            let upper = if first & length == 0 { entry } else { core::mem::replace(&mut head, entry) };
+            turn(upper, Head::single(FrameState::Tail));
+            first &= !length;
+            let Some(double) = order.double() else { break };
             order = double;
         }
-        turn(table, first, Head { state: FrameState::Buddy, order });
-        self.area.insert(table, first, order, mobility);
+        turn(head, Head::single(FrameState::Tail));
+        turn(head, Head { state: FrameState::Buddy, order });
+        self.area.insert(table, FrameNumber(first), head, order, mobility);
+    }
+
+    /// Takes a free buddy of another mobility off its list and gives it this one; no, if it is in another zone.
+    ///
+    /// It is a whole block of frames, or several: within one, all frames have the same mobility.
+    #[cold]
+    #[inline(never)]
+    fn unite(&mut self, table: FrameTable<'_>, buddy: FrameNumber, order: Order, mobility: Mobility) -> bool {
+        let Some(entry) = table.get(buddy).filter(|entry| entry.place().zone == self.kind) else {
+            return false;
+        };
+        self.area.remove(table, entry, order, entry.place().mobility);
+        self.set_mobility(table, buddy, order, mobility);
+        true
     }
 
     /// Changes the mobility of 2^`order` frames, as far as they are in this zone.
     #[cold]
-    pub(crate) fn set_mobility(
-        &mut self,
-        table: FrameTable<'_>,
-        first: FrameNumber,
-        order: Order,
-        to: Mobility,
-    ) {
+    pub(crate) fn set_mobility(&self, table: FrameTable<'_>, first: FrameNumber, order: Order, to: Mobility) {
         for frame in first.0..first.0.saturating_add(order.frames()) {
             if let Some(entry) = table.get(FrameNumber(frame)).filter(|entry| entry.place().zone == self.kind)
             {
@@ -230,7 +259,7 @@ impl Zone {
 
 /// Turns a frame whose state is known; a refusal would be a fault of this crate, which `check` finds.
 #[inline]
-pub(crate) fn turn(table: FrameTable<'_>, frame: FrameNumber, head: Head) {
-    let turned = table.get(frame).map(|entry| entry.turn(head));
-    debug_assert!(matches!(turned, Some(Ok(_))), "{frame:?} cannot become {head:?}: {turned:?}");
+pub(crate) fn turn(entry: &Frame, head: Head) {
+    let turned = entry.turn(head);
+    debug_assert!(turned.is_ok(), "{turned:?} cannot become {head:?}");
 }

@@ -131,12 +131,18 @@ impl Frame {
     /// What the frame is, if that may not become `next`; nothing has changed then.
     #[inline]
     pub fn turn(&self, next: Head) -> Result<Head, Head> {
-        let was = self.head();
-        if !was.state.may_become(next.state) {
-            return Err(was);
+        let was = self.byte();
+        if !Head::may_follow(was, next.state) {
+            return Err(Head::from_byte(was));
         }
         self.store_head(next);
-        Ok(was)
+        Ok(Head::from_byte(was))
+    }
+
+    /// The head as it is stored.
+    #[inline]
+    pub(crate) fn byte(&self) -> u8 {
+        self.head.load(Ordering::Relaxed)
     }
 
     #[inline]
@@ -148,6 +154,12 @@ impl Frame {
     #[inline]
     pub fn place(&self) -> Place {
         Place::from_byte(self.place.load(Ordering::Relaxed))
+    }
+
+    /// [`Frame::place`] as an index, see [`Place::index`]. One load.
+    #[inline]
+    pub fn place_index(&self) -> usize {
+        self.place.load(Ordering::Relaxed).into()
     }
 
     /// Settles where the frame belongs. For the zone's allocator, under its lock.
@@ -261,15 +273,29 @@ impl Frame {
         self.index.store(index, Ordering::Relaxed);
     }
 
-    /// Starts the life of an allocation: one reference, no mapping, no flag, generation 0.
+    /// Starts the life of an allocation: one reference, no mapping, no flag.
     ///
-    /// Owner and index keep what they were: their meaning is the new owner's, who sets them. Nothing is freed while it is mapped, so there
+    /// Owner, index and generation keep what they were: their meaning is the new owner's, who sets them. Nothing is freed while it is mapped, so there
     /// is no mapping to forget.
     #[inline]
     pub fn begin(&self) {
         self.references.store(1, Ordering::Relaxed);
         self.flags.store(0, Ordering::Relaxed);
-        self.generation.store(0, Ordering::Relaxed);
+    }
+
+    /// Ends the life of a run of `order`: its head turns to `next`, a free state or a tail. For allocators; see
+    /// [`crate::FrameTable::retire`], which says why if this says no.
+    #[inline]
+    pub fn retire(&self, order: Order, next: FrameState) -> bool {
+        let byte = self.byte();
+        let is_whole = Head::is_byte_allocated(byte) && byte >> 4 == order.get();
+        let is_alone = self.references() <= 1 && self.mappings() == 0;
+        if !is_whole || !is_alone || !Head::may_follow(byte, next) {
+            return false;
+        }
+        self.store_head(Head { state: next, order });
+        self.set_references(0);
+        true
     }
 
     /// Takes over everything but state, place and links.

@@ -5,7 +5,7 @@
 
 use mallow_units::FrameNumber;
 
-use crate::frame::NOBODY;
+use crate::frame::{Frame, NOBODY};
 use crate::table::FrameTable;
 
 /// A list of frames of one table.
@@ -66,7 +66,14 @@ impl FrameList {
     /// Puts `frame`, which is on no list, at the front.
     #[inline]
     pub fn push_front(&mut self, table: FrameTable<'_>, frame: FrameNumber) {
-        let Some(entry) = table.get(frame) else { return };
+        if let Some(entry) = table.get(frame) {
+            self.link_front(table, frame, entry);
+        }
+    }
+
+    /// As [`FrameList::push_front`], for who has the frame's entry at hand.
+    #[inline(always)]
+    pub fn link_front(&mut self, table: FrameTable<'_>, frame: FrameNumber, entry: &Frame) {
         entry.set_prev(NOBODY);
         entry.set_next(self.first);
         match self.first().and_then(|first| table.get(first)) {
@@ -110,7 +117,14 @@ impl FrameList {
     /// Takes `frame`, which is on this list, out of it.
     #[inline]
     pub fn remove(&mut self, table: FrameTable<'_>, frame: FrameNumber) {
-        let Some(entry) = table.get(frame) else { return };
+        if let Some(entry) = table.get(frame) {
+            self.unlink(table, entry);
+        }
+    }
+
+    /// As [`FrameList::remove`], for who has the frame's entry at hand.
+    #[inline(always)]
+    pub fn unlink(&mut self, table: FrameTable<'_>, entry: &Frame) {
         let (prev, next) = (entry.prev(), entry.next());
         match to_frame(prev).and_then(|prev| table.get(prev)) {
             Some(before) => before.set_next(next),
@@ -120,7 +134,7 @@ impl FrameList {
             Some(after) => after.set_prev(prev),
             None => self.last = prev,
         }
-        self.count = self.count.saturating_sub(1);
+        self.count = self.count.wrapping_sub(1);
     }
 
     /// Puts `new`, which is on no list, in the place of `old`, which is on this one and then on none.
@@ -189,7 +203,6 @@ impl FrameList {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::Frame;
     use crate::region::Regions;
     use alloc::collections::VecDeque;
     use alloc::vec::Vec;

@@ -94,6 +94,27 @@ pub struct Place {
 }
 
 impl Place {
+    /// One more than the highest index.
+    pub const COUNT: usize = ZoneKind::COUNT * Mobility::COUNT;
+
+    /// The place as an index into a table of [`Place::COUNT`]: what [`crate::Frame::place_index`] says.
+    #[inline]
+    pub const fn index(self) -> usize {
+        self.to_byte() as usize
+    }
+
+    /// The place with this index; any index beyond the last is taken for one of the last mobility.
+    #[inline]
+    pub const fn of_index(index: usize) -> Self {
+        let zone = if index & 1 == 0 { ZoneKind::Dma32 } else { ZoneKind::Normal };
+        let mobility = match index >> 1 {
+            0 => Mobility::Unmovable,
+            1 => Mobility::Movable,
+            _ => Mobility::Reclaimable,
+        };
+        Self { zone, mobility }
+    }
+
     #[inline]
     pub(crate) const fn to_byte(self) -> u8 {
         self.zone as u8 | (self.mobility as u8) << 1
@@ -101,13 +122,7 @@ impl Place {
 
     #[inline]
     pub(crate) const fn from_byte(byte: u8) -> Self {
-        let zone = if byte & 1 == 0 { ZoneKind::Dma32 } else { ZoneKind::Normal };
-        let mobility = match byte >> 1 {
-            0 => Mobility::Unmovable,
-            1 => Mobility::Movable,
-            _ => Mobility::Reclaimable,
-        };
-        Self { zone, mobility }
+        Self::of_index(byte as usize)
     }
 }
 
@@ -122,6 +137,7 @@ mod tests {
             for mobility in Mobility::ALL {
                 let place = Place { zone, mobility };
                 assert_eq!(Place::from_byte(place.to_byte()), place);
+                assert!(place.index() < Place::COUNT && Place::of_index(place.index()) == place);
             }
         }
     }

@@ -149,21 +149,33 @@ impl<'t> FrameTable<'t> {
     #[inline]
     pub fn retire(self, run: &FrameRun, next: FrameState) -> Result<Place, FrameError> {
         let entry = self.entry(run.first)?;
-        let head = entry.head();
+        if entry.retire(run.order, next) {
+            return Ok(entry.place());
+        }
+        self.can_retire(run)?;
+        Err(FrameError::state(run.first, entry.head(), next))
+    }
+}
+
+impl FrameTable<'_> {
+    /// Whether a run can be freed: it is allocated in this length, and has no other user.
+    ///
+    /// # Errors
+    ///
+    /// As for [`FrameTable::retire`].
+    pub fn can_retire(self, run: &FrameRun) -> Result<(), FrameError> {
+        let entry = self.entry(run.first)?;
+        let (head, frame) = (entry.head(), run.first);
         if !head.state.is_allocated() {
-            return Err(FrameError::state(run.first, head, next));
+            return Err(FrameError::state(frame, head, FrameState::Buddy));
         }
         if head.order != run.order {
-            return Err(FrameError::Order { frame: run.first, order: head.order, wanted: run.order });
+            return Err(FrameError::Order { frame, order: head.order, wanted: run.order });
         }
         let (references, mappings) = (entry.references(), entry.mappings());
         if references > 1 || mappings != 0 {
-            return Err(FrameError::InUse { frame: run.first, references, mappings });
+            return Err(FrameError::InUse { frame, references, mappings });
         }
-        entry
-            .turn(Head { state: next, order: run.order })
-            .map_err(|head| FrameError::state(run.first, head, next))?;
-        entry.set_references(0);
-        Ok(entry.place())
+        Ok(())
     }
 }

@@ -81,7 +81,7 @@ impl FrameState {
     /// Whether a frame in this state may turn to `next`.
     #[inline]
     pub const fn may_become(self, next: Self) -> bool {
-        NEXT[self as usize] & next.bit() != 0
+        NEXT[self as usize & 15] & next.bit() != 0
     }
 
     /// The state with this number.
@@ -96,12 +96,12 @@ impl FrameState {
 const ALLOCATED: u16 =
     Kernel.bit() | Slab.bit() | PageTable.bit() | Anon.bit() | File.bit() | SwapCache.bit() | Vmalloc.bit();
 
-/// For each state the set of those that may follow it.
-const NEXT: [u16; STATES] = {
-    let mut table = [0; STATES];
+/// For each state the set of those that may follow it; numbers of no state lead nowhere.
+const NEXT: [u16; 16] = {
+    let mut table = [0; 16];
     table[Reserved as usize] = Buddy.bit() | Tail.bit() | Kernel.bit();
     // The upper half of a run that is cut becomes what the run is.
-    table[Tail as usize] = ALLOCATED | Buddy.bit() | PerCpu.bit() | Reserved.bit();
+    table[Tail as usize] = ALLOCATED | Buddy.bit() | PerCpu.bit() | Reserved.bit() | Tail.bit();
     table[Buddy as usize] = ALLOCATED | PerCpu.bit() | Tail.bit() | Reserved.bit() | Poisoned.bit();
     table[PerCpu as usize] = ALLOCATED | Buddy.bit() | Tail.bit() | Poisoned.bit();
     let mut state = 0;
@@ -160,6 +160,18 @@ impl Head {
     #[inline]
     pub(crate) const fn to_byte(self) -> u8 {
         self.state as u8 | self.order.get() << 4
+    }
+
+    /// Whether a frame whose head is `byte` may turn to `next`.
+    #[inline]
+    pub(crate) const fn may_follow(byte: u8, next: FrameState) -> bool {
+        NEXT[(byte & 15) as usize] & next.bit() != 0
+    }
+
+    /// Whether `byte` is the head of a run that somebody owns.
+    #[inline]
+    pub(crate) const fn is_byte_allocated(byte: u8) -> bool {
+        ALLOCATED >> (byte & 15) & 1 != 0
     }
 
     #[inline]
