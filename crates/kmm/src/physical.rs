@@ -35,6 +35,8 @@ pub struct Physical {
     pub clears: bool,
     /// Frames that page tables take.
     table_frames: u64,
+    /// Allocations until all are refused.
+    until_refusal: Option<u64>,
 }
 
 impl Physical {
@@ -63,6 +65,7 @@ impl Physical {
             deposits: Vec::new(),
             clears: true,
             table_frames: 0,
+            until_refusal: None,
         })
     }
 
@@ -122,8 +125,22 @@ impl Physical {
     /// Allocates if that needs no effort: from the array of the processor, or from a zone above its low watermark.
     #[inline]
     pub fn allocate(&mut self, request: &Request) -> Option<FrameRun> {
+        if let Some(granted) = &mut self.until_refusal {
+            *granted = granted.checked_sub(1)?;
+        }
         let table = view(&self.frames, &self.regions);
         self.cpus[self.cpu].allocate(table, &mut self.node, request)
+    }
+
+    /// Refuses every allocation after the next `granted`, whatever is free; none if `None`. For tests of what happens then.
+    pub const fn refuse_after(&mut self, granted: Option<u64>) {
+        self.until_refusal = granted;
+    }
+
+    /// Whether allocations are refused now, so that making room is of no use.
+    #[inline]
+    pub const fn is_refusing(&self) -> bool {
+        matches!(self.until_refusal, Some(0))
     }
 
     /// Frees a run that nobody refers to any more.

@@ -158,6 +158,7 @@ impl World {
         self.events.allocations += 1;
         match self.physical.allocate(request) {
             Some(run) => Some(run.into_first()),
+            None if self.physical.is_refusing() => None,
             None => self.allocate_slow(request),
         }
     }
@@ -174,7 +175,8 @@ impl World {
     ) -> Result<R, PagingError> {
         loop {
             match operation(self) {
-                Err(PagingError::NoMemory) if self.make_room(&Request::page_table()) => {}
+                Err(PagingError::NoMemory)
+                    if !self.physical.is_refusing() && self.make_room(&Request::page_table()) => {}
                 outcome => return outcome,
             }
         }
