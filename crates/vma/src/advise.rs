@@ -33,7 +33,7 @@ impl<S: Store> Space<S> {
     ///
     /// - `EINVAL`: unknown advice, `address` is not a multiple of the page size, the range goes around the end, or the advice
     ///   does not go with an area: `DONT_NEED`, `FREE`, `COLD` and `PAGE_OUT` with a locked one, `FREE` and `WIPE_ON_FORK` with
-    ///   a file, `REMOVE` without one.
+    ///   a file, `REMOVE` without one, `POPULATE_READ` and `POPULATE_WRITE` without the access.
     /// - `EACCES`: `REMOVE` of a file that is not mapped shared and writable.
     /// - `ENOMEM`: a hole; too many areas.
     /// - What [`Pages::advise`] says.
@@ -148,6 +148,8 @@ fn deed(area: &Vma, advice: Advice) -> Result<Deed, Errno> {
             false => Err(Errno::EACCES),
         },
         Advice::GUARD_INSTALL => refuse_if(is_locked, Deed::Pages),
+        Advice::POPULATE_READ => refuse_if(!flags.has(Flags::READ), Deed::Pages),
+        Advice::POPULATE_WRITE => refuse_if(!flags.has(Flags::WRITE), Deed::Pages),
         _ => Ok(Deed::Pages),
     }
 }

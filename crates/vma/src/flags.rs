@@ -41,7 +41,7 @@ flags! {
     /// Its pages stay in memory.
     LOCKED = 9, "lo";
     /// With `LOCKED`: pages are locked once touched, not all at once.
-    LOCK_ON_FAULT = 10, "";
+    LOCK_ON_FAULT = 10, "lf";
     /// `MAP_NORESERVE`: never charged.
     NO_RESERVE = 11, "nr";
     /// Its pages are charged to the commit account.

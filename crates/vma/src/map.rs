@@ -27,7 +27,7 @@ const KNOWN: MapFlags = MapFlags(
         | MapFlags::NON_BLOCK.0
         | MapFlags::STACK.0
         | MapFlags::HUGE_TLB.0
-        | MapFlags::UNINITIALIZED.0,
+        | MapFlags::HUGE_SIZE.0,
 );
 
 /// What a mapping shows.
@@ -232,7 +232,7 @@ fn file_flags(
     match kind {
         MapFlags::SHARED | MapFlags::SHARED_VALIDATE => {
             let is_strict = kind == MapFlags::SHARED_VALIDATE;
-            if is_strict && asked.without(KNOWN).without(MapFlags::FIXED_NO_REPLACE).0 != 0 {
+            if is_strict && asked.without(KNOWN).0 != 0 {
                 return Err(Errno::EOPNOTSUPP);
             }
             if prot.has(Prot::WRITE) && !file.is_writable {

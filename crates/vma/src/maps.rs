@@ -44,7 +44,7 @@ impl<S: Store> Space<S> {
         let stack = self.layout.stack;
         if !area.is_anonymous() {
             ""
-        } else if start <= self.heap_end && end >= self.layout.heap_start {
+        } else if start < self.heap_end && end > self.layout.heap_start {
             "[heap]"
         } else if start <= stack && end >= stack {
             "[stack]"

@@ -92,9 +92,9 @@ impl<S: Store> Space<S> {
         }
         let is_beyond = remap.to.0 > (end.0 - remap.new) * PAGE;
         let is_resized = remap.flags.has(RemapFlags::DONT_UNMAP) && remap.old != remap.new;
-        let to = remap.to.page().0;
-        let overlaps =
-            remap.from.0 < to.saturating_add(remap.new) && to < remap.from.0.saturating_add(remap.old);
+        // The sum wraps, as in Linux: a range that goes around the end is not mapped, and that is the error then.
+        let old_end = address.0.wrapping_add(remap.old * PAGE);
+        let overlaps = address.0 < remap.to.0.wrapping_add(remap.new * PAGE) && remap.to.0 < old_end;
         let may_move = remap.flags.has(RemapFlags::MAY_MOVE);
         if is_beyond || remap.to.offset() != 0 || !may_move || is_resized || overlaps {
             return Err(Errno::EINVAL);

@@ -96,8 +96,8 @@ words! {
         SYNC = 0x8_0000,
         /// At this address, unless something is there.
         FIXED_NO_REPLACE = 0x10_0000,
-        /// Accepted and without meaning.
-        UNINITIALIZED = 0x400_0000,
+        /// With `HUGE_TLB`: the bits that hold the logarithm of the size of page.
+        HUGE_SIZE = 0x7c00_0000,
     }
 
     /// How to remap: `MREMAP_*`.
