@@ -8,5 +8,5 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/loom"
 # Exploring wants speed and the protocols' own assertions, and no whole-program link.
 export CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEASE_LTO=off
 
-cargo test --release --package mallow-ds --test loom -- "$@"
+cargo test --release --package mallow-ds --package mallow-buddy --test loom -- "$@"
 cargo test --release --package mallow-kslab --test loom -- "$@"
