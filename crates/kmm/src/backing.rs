@@ -78,6 +78,8 @@ impl Pages for Backing<'_> {
             bytes,
             contents: files::Contents::Shared,
             pages: alloc::collections::BTreeMap::new(),
+            swapped: alloc::collections::BTreeMap::new(),
+            shadows: alloc::collections::BTreeMap::new(),
             areas: 0,
             is_open: false,
             charged: charged.0,
@@ -222,7 +224,7 @@ impl World {
         }
         for frame in frames {
             if is_locked {
-                self.physical.frame(frame).raise(Flag::Unevictable);
+                self.pin(frame);
             } else {
                 self.settle_lock(frame);
             }
@@ -271,6 +273,7 @@ impl World {
         }
         for frame in seen {
             self.physical.frame(frame).lower(Flag::Referenced);
+            self.pressure.lru.cool(self.physical.table(), frame);
         }
         self.tlbs.flush(pid, span);
     }
@@ -295,9 +298,15 @@ impl World {
 
     /// Takes a page of a file out of the cache and out of all tables. Its contents are gone, unless somebody has written them.
     pub fn remove_from_cache(&mut self, file: FileId, index: u64) {
+        let was_swapped = self.drop_shared_slot(file, index);
         let Some(found) = self.files.get_mut(file) else { return };
-        let Some(frame) = found.pages.remove(&index) else { return };
         let charged = PageCount(u64::from(found.charges_pages));
+        if was_swapped {
+            self.committed.uncharge(charged);
+            return;
+        }
+        found.shadows.remove(&index);
+        let Some(frame) = found.pages.remove(&index) else { return };
         self.committed.uncharge(charged);
         let places: Vec<Place> = self.rmap.places(self.physical.frame(frame)).collect();
         for place in places {
@@ -314,8 +323,11 @@ impl World {
         if !is_unused {
             return;
         }
-        let pages: Vec<u64> =
-            self.files.get(file).map(|file| file.pages.keys().copied().collect()).unwrap_or_default();
+        let pages: Vec<u64> = self
+            .files
+            .get(file)
+            .map(|file| file.pages.keys().chain(file.swapped.keys()).copied().collect())
+            .unwrap_or_default();
         for index in pages {
             self.remove_from_cache(file, index);
         }
@@ -346,8 +358,12 @@ impl World {
             debug_assert!(changed.is_ok(), "an area lies within the tables");
         }
         self.tlbs.flush(from, area.span());
-        for (page, level, entry) in entries {
-            self.share_entry(to, page, level, entry)?;
+        for (page, level, _) in entries {
+            // Making room for the child's tables may have swapped the page out meanwhile.
+            let (now, entry) = self.entry(from, page);
+            if now == level {
+                self.share_entry(to, page, level, entry)?;
+            }
         }
         Ok(())
     }

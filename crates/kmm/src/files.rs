@@ -12,6 +12,9 @@ use mallow_units::FrameNumber;
 use mallow_units::page::PAGE_BYTES;
 use mallow_vma::FileId;
 
+use crate::lru::Shadow;
+use crate::swap::Slot;
+
 /// What holds the contents of a file that are not in the cache.
 #[derive(Clone, Debug)]
 pub enum Contents {
@@ -32,6 +35,10 @@ pub struct File {
     pub contents: Contents,
     /// The cache: frames by page of the file.
     pub pages: BTreeMap<u64, FrameNumber>,
+    /// What is in swap, of shared memory: slots by page of the file.
+    pub swapped: BTreeMap<u64, Slot>,
+    /// When the pages were evicted that are not in the cache any more.
+    pub shadows: BTreeMap<u64, Shadow>,
     /// Areas that show it.
     pub areas: u32,
     /// Whether somebody can map it again: it has a name, or an open descriptor.

@@ -17,6 +17,7 @@ use mallow_vma::fault::{self, Access, Action, Cover, SegvCode};
 use mallow_vma::{Backing, FileId, Flags, Space, Store, Vma};
 
 use crate::absent::Absent;
+use crate::lru::{Age, Kind as LruKind};
 use crate::mm::Pid;
 use crate::physical::ZERO_FRAME;
 use crate::world::World;
@@ -324,7 +325,7 @@ impl World {
         let set = self.set_entry(pid, page, entry);
         if set.is_ok() {
             if is_locked {
-                self.physical.frame(frame).raise(Flag::Unevictable);
+                self.pin(frame);
             }
             self.note_file(pid, page, frame);
         }
@@ -333,7 +334,7 @@ impl World {
     }
 
     /// Changes the entry of a page that keeps its frame.
-    fn change_entry(&mut self, pid: Pid, page: PageNumber, entry: Entry) {
+    pub(crate) fn change_entry(&mut self, pid: Pid, page: PageNumber, entry: Entry) {
         if let Some(mm) = self.mms.get_mut(pid.0 as usize).and_then(Option::as_mut)
             && mm.table.set(&mut self.physical, page, entry).is_ok()
         {
@@ -355,16 +356,28 @@ impl World {
             return Err(Signal::Bus);
         }
         let charges = u64::from(found.charges_pages);
+        // What is in swap has been charged when it came into being.
+        let charges = if found.swapped.contains_key(&index) { 0 } else { charges };
         self.charge(mallow_units::PageCount(charges), mallow_units::PageCount(0)).map_err(|_| Signal::Bus)?;
         let Some(frame) = self.allocate(&Request::file()) else {
             self.committed.uncharge(mallow_units::PageCount(charges));
             return Err(Signal::NoMemory);
         };
         self.physical.ram().zero(frame);
+        let swapped_in = match self.swap_in_shared(file, index, frame) {
+            Ok(age) => age,
+            Err(signal) => {
+                self.physical.drop_reference(frame);
+                return Err(signal);
+            }
+        };
         let info = self.physical.frame(frame);
         info.set_owner(file.0.get());
         info.set_index(index);
         let Some(found) = self.files.get_mut(file) else { return Err(Signal::Bus) };
+        let refaulted =
+            found.shadows.remove(&index).map(|shadow| self.pressure.lru.refault(LruKind::File, shadow));
+        let age = swapped_in.or(refaulted).unwrap_or(Age::Youngest);
         if !found.is_shared_memory() {
             self.events.major_faults += 1;
         }
@@ -373,7 +386,7 @@ impl World {
             ram.write(frame, 0, bytes);
         });
         found.pages.insert(index, frame);
-        self.admit(frame);
+        self.admit_at(frame, age);
         Ok(frame)
     }
 }

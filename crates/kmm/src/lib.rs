@@ -20,11 +20,15 @@ pub mod absent;
 #[cfg(feature = "std")]
 pub mod backing;
 #[cfg(feature = "std")]
+mod evict;
+#[cfg(feature = "std")]
 pub mod explain;
 #[cfg(feature = "std")]
 pub mod files;
 #[cfg(feature = "std")]
 pub mod handle_fault;
+#[cfg(feature = "std")]
+mod kill;
 pub mod lru;
 #[cfg(feature = "std")]
 pub mod machine;
@@ -33,6 +37,8 @@ pub mod oom;
 pub mod overcommit;
 #[cfg(feature = "std")]
 pub mod physical;
+#[cfg(feature = "std")]
+pub mod pressure;
 #[cfg(feature = "std")]
 pub mod ram;
 pub mod reclaim;
@@ -45,6 +51,8 @@ mod shortage;
 #[cfg(feature = "std")]
 pub mod sim;
 pub mod swap;
+#[cfg(feature = "std")]
+mod swap_in;
 #[cfg(feature = "std")]
 pub mod view;
 #[cfg(feature = "std")]

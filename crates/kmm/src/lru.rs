@@ -81,7 +81,7 @@ pub struct LruCounts {
 ///
 /// # Invariants
 ///
-/// 1. A frame is on the list that its `generation` names, as [`Mark`] says; 0 stands for none.
+/// 1. A frame is on the list that its `generation` names; 0 stands for none.
 /// 2. `pages` counts the pages on each list, those of huge pages too.
 /// 3. The youngest generation and the oldest of each kind are less than [`GENERATIONS`] apart.
 /// 4. No frame on a list is [`Flag::Unevictable`].

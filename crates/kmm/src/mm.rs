@@ -1,10 +1,44 @@
 //! What a process has in memory: its tables, and how much they hold.
 
 use mallow_paging::PageTable;
+use mallow_units::PageCount;
+
+use crate::oom::Adjustment;
 
 /// The number of a process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Pid(pub u32);
+
+/// The name of a process, as in `/proc/pid/comm`.
+///
+/// # Invariants
+///
+/// 1. The first `len` bytes are UTF-8, and at most 15.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Name {
+    bytes: [u8; Self::MAX],
+    len: u8,
+}
+
+impl Name {
+    /// Bytes of the longest name.
+    pub const MAX: usize = 15;
+
+    /// As much of `name` as fits, in whole characters.
+    pub fn new(name: &str) -> Self {
+        let len = name.floor_char_boundary(Self::MAX);
+        let mut bytes = [0; Self::MAX];
+        bytes[..len].copy_from_slice(&name.as_bytes()[..len]);
+        #[expect(clippy::cast_possible_truncation, reason = "at most 15")]
+        let len = len as u8;
+        Self { bytes, len }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
+    }
+}
 
 /// Pages that a process has, by kind: the `Rss` lines of `/proc/pid/status`, and `VmSwap`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -41,12 +75,31 @@ pub struct Mm {
     pub major_faults: u64,
     /// Killed for want of memory; it does not run any more.
     pub is_killed: bool,
+    /// What it is called.
+    pub name: Name,
+    /// Whose it is.
+    pub uid: u32,
+    /// `oom_score_adj`.
+    pub adjustment: Adjustment,
+    /// `VmSize`, as it was after the last call.
+    pub address_space: PageCount,
 }
 
 impl Mm {
     /// A process without pages.
     pub const fn new(table: PageTable) -> Self {
         let resident = Resident { anon: 0, file: 0, shmem: 0, swap: 0 };
-        Self { table, resident, peak: 0, minor_faults: 0, major_faults: 0, is_killed: false }
+        Self {
+            table,
+            resident,
+            peak: 0,
+            minor_faults: 0,
+            major_faults: 0,
+            is_killed: false,
+            name: Name { bytes: [0; Name::MAX], len: 0 },
+            uid: 0,
+            adjustment: Adjustment::ORDINARY,
+            address_space: PageCount(0),
+        }
     }
 }

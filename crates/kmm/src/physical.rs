@@ -6,7 +6,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use mallow_buddy::{CpuFrames, Layout, Node, Request};
+use mallow_buddy::{CpuFrames, Layout, Mark, Node, Request, Reserve};
 use mallow_frame::{Frame, FrameRun, FrameState, FrameTable, Memory, Region, RegionError, Regions};
 use mallow_paging::Tables;
 use mallow_units::{FrameNumber, Order};
@@ -141,6 +141,13 @@ impl Physical {
     #[inline]
     pub const fn is_refusing(&self) -> bool {
         matches!(self.until_refusal, Some(0))
+    }
+
+    /// Takes a frame for whoever frees memory: from the reserve if need be, but half of that stays.
+    pub fn take_for_reclaim(&mut self, request: &Request) -> Option<FrameNumber> {
+        let table = view(&self.frames, &self.regions);
+        let request = Request { reserve: Reserve::High, ..*request };
+        self.node.attempt(table, Mark::Min, &request).map(FrameRun::into_first)
     }
 
     /// Frees a run that nobody refers to any more.

@@ -25,6 +25,7 @@ use crate::files::Files;
 use crate::mm::{Mm, Pid};
 use crate::overcommit::{Committed, Policy, Requester, Totals};
 use crate::physical::Physical;
+use crate::pressure::Pressure;
 use crate::rmap::{Place, Rmap, file_page};
 use crate::sim::tlb::Tlbs;
 
@@ -70,8 +71,10 @@ pub struct World {
     pub committed: Committed,
     /// What may be promised.
     pub policy: Policy,
-    /// Slots of swap.
-    pub swap_pages: PageCount,
+    /// What to do when memory is short, and where pages go then.
+    pub pressure: Pressure,
+    /// Who runs: whose call or fault it is.
+    pub running: Option<Pid>,
     /// Whether processes may use what is kept for administrators.
     pub is_admin: bool,
     /// Pages of a file that a fault maps at most: a power of two.
@@ -86,7 +89,7 @@ pub struct World {
 
 impl World {
     /// A world without processes.
-    pub fn new(physical: Physical) -> Self {
+    pub fn new(physical: Physical, pressure: Pressure) -> Self {
         let free = PageCount(physical.free_frames());
         let tlbs = Tlbs::new(physical.cpus().len());
         Self {
@@ -97,7 +100,8 @@ impl World {
             tlbs,
             committed: Committed::default(),
             policy: Policy::of_ram(free),
-            swap_pages: PageCount(0),
+            pressure,
+            running: None,
             is_admin: false,
             fault_around: 16,
             events: Events::default(),
@@ -139,7 +143,7 @@ impl World {
     /// What there is to promise.
     pub fn totals(&self) -> Totals {
         let ram = PageCount(u64::from(self.physical.node().managed_frames()));
-        Totals { ram, huge: PageCount(0), swap: self.swap_pages }
+        Totals { ram, huge: PageCount(0), swap: PageCount(u64::from(self.pressure.swap.len())) }
     }
 
     /// Charges pages to the commit account, of a process with `total` pages of address space.
@@ -332,7 +336,7 @@ impl World {
         let info = self.physical.frame(frame);
         let is_locked = self.rmap.places(info).any(|place| self.entry(place.pid, place.page).1.is_locked());
         if !is_locked {
-            info.lower(Flag::Unevictable);
+            self.unpin(frame);
         }
     }
 

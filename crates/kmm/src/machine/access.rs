@@ -70,12 +70,14 @@ impl Machine {
         let before = self.world.events;
         let process = self.processes.get_mut(pid.0 as usize).and_then(Option::as_mut);
         let process = process.ok_or(Signal::Killed)?;
+        self.world.begin(pid, self.now_ns);
         let outcome = self.world.handle_fault(pid, &mut process.space, page, access);
         let after = &self.world.events;
         let copies = after.new_frames + after.copies - before.new_frames - before.copies;
         let reads = after.major_faults - before.major_faults;
         self.now_ns += self.costs.fault + copies * self.costs.copy + reads * self.costs.disk;
-        if self.world.mm(pid).is_some_and(|mm| mm.is_killed) {
+        self.settle(pid);
+        if self.world.mm(pid).is_none_or(|mm| mm.is_killed) {
             return Err(Signal::Killed);
         }
         outcome

@@ -14,6 +14,7 @@ use crate::absent::Absent;
 use crate::machine::Machine;
 use crate::mm::{Pid, Resident};
 use crate::rmap::Place;
+use crate::swap::Slot;
 
 impl Machine {
     /// Walks everything.
@@ -36,6 +37,7 @@ impl Machine {
             return Err("tables have more frames than were handed out".to_string());
         }
         self.check_committed()?;
+        self.check_pressure()?;
         let stale = self.world.tlbs.stale(|cached| {
             let (level, entry) = self.world.entry(cached.pid, cached.page);
             let inside = u32::try_from(cached.page.0 & (level.pages() - 1)).unwrap_or(0);
@@ -166,14 +168,47 @@ impl Machine {
         files.flat_map(|(id, file)| file.pages.iter().map(move |(index, frame)| (id, *index, *frame)))
     }
 
+    /// Compares the generations and the slots of swap with what is mapped.
+    fn check_pressure(&self) -> Result<(), String> {
+        let (table, pressure) = (self.world.physical.table(), &self.world.pressure);
+        pressure.lru.check(table)?;
+        pressure.swap.check()?;
+        for frame in table.numbers() {
+            let info = self.world.physical.frame(frame);
+            let is_users =
+                matches!(info.state(), FrameState::Anon | FrameState::File | FrameState::SwapCache);
+            if is_users != pressure.lru.holds(table, frame) {
+                return Err(format!("{frame:?} is {:?}, and reclaim knows otherwise", info.state()));
+            }
+        }
+        let mut referred: BTreeMap<u32, u16> = BTreeMap::new();
+        let Some(all) = PageSpan::of(PageNumber(0), 1 << 35) else { return Ok(()) };
+        for mm in self.world.mms.iter().flatten() {
+            for found in mm.table.entries(&self.world.physical, all) {
+                if let Some(Absent::Swapped { slot, .. }) = found.entry.payload().map(Absent::of_payload) {
+                    *referred.entry(slot.0).or_default() += 1;
+                }
+            }
+        }
+        for (_, file) in self.world.files.iter() {
+            file.swapped.values().for_each(|slot| *referred.entry(slot.0).or_default() += 1);
+        }
+        for slot in (0..pressure.swap.len()).map(Slot) {
+            let (counted, found) =
+                (pressure.swap.references(slot), referred.get(&slot.0).copied().unwrap_or(0));
+            if counted != found {
+                return Err(format!("{slot:?} counts {counted} references instead of {found}"));
+            }
+        }
+        Ok(())
+    }
+
     /// Compares the commit account with the sum of what was charged.
     fn check_committed(&self) -> Result<(), String> {
         let spaces: u64 = self.processes().map(|(_, process)| process.space.account().charged.0).sum();
-        let files = self
-            .world
-            .files
-            .iter()
-            .map(|(_, file)| file.charged + if file.charges_pages { file.pages.len() as u64 } else { 0 });
+        let files = self.world.files.iter().map(|(_, file)| {
+            file.charged + if file.charges_pages { (file.pages.len() + file.swapped.len()) as u64 } else { 0 }
+        });
         let expected = spaces + files.sum::<u64>();
         let counted = self.world.committed.pages().0;
         if counted == expected {

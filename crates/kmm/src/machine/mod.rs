@@ -34,9 +34,13 @@ use mallow_vma::{FileId, Growing, Layout, Limits, Space};
 
 use crate::backing::{Backing, Populate};
 use crate::files::{Contents, File};
-use crate::mm::{Pid, Resident};
+use crate::mm::{Name, Pid, Resident};
+use crate::oom::Adjustment;
+use crate::overcommit::Policy;
 use crate::physical::Physical;
+use crate::pressure::{KillReport, Pressure, PressureCosts, SwapConfig};
 use crate::ram::Ram;
+use crate::reclaim::SWAPPINESS;
 use crate::world::World;
 
 /// What a machine is like.
@@ -62,6 +66,14 @@ pub struct Config {
     pub is_admin: bool,
     /// What time things take.
     pub costs: Costs,
+    /// Where pages go when memory is short.
+    pub swap: SwapConfig,
+    /// `vm.swappiness`.
+    pub swappiness: u8,
+    /// What time things take then.
+    pub pressure_costs: PressureCosts,
+    /// What may be promised; `None` for what Linux begins with.
+    pub overcommit: Option<Policy>,
 }
 
 impl Config {
@@ -78,6 +90,10 @@ impl Config {
             clears: true,
             is_admin: false,
             costs: Costs::default(),
+            swap: SwapConfig::NONE,
+            swappiness: SWAPPINESS,
+            pressure_costs: PressureCosts::default(),
+            overcommit: None,
         }
     }
 }
@@ -150,7 +166,14 @@ impl Machine {
             NodeLayout { boundary: config.boundary, block_order: Order::HUGE, tuning: config.tuning };
         let mut physical = Physical::new(ram, layout, config.cpus as usize).map_err(|_| Errno::ENOMEM)?;
         physical.clears = config.clears;
-        let mut world = World::new(physical);
+        let cpus = physical.cpus().len();
+        let frames = physical.node().managed_frames();
+        let mut pressure = Pressure::new(config.swap, frames, cpus).ok_or(Errno::ENOMEM)?;
+        (pressure.swappiness, pressure.costs) = (config.swappiness, config.pressure_costs);
+        let mut world = World::new(physical, pressure);
+        if let Some(policy) = config.overcommit {
+            world.policy = policy;
+        }
         world.fault_around = config.fault_around.next_power_of_two().clamp(1, 512);
         world.is_admin = config.is_admin;
         Ok(Self {
@@ -176,6 +199,13 @@ impl Machine {
     }
 
     fn enter(&mut self, pid: Pid, process: Process) {
+        let inherited =
+            process.parent.and_then(|parent| self.world.mm(parent)).map(|mm| (mm.uid, mm.adjustment));
+        if let Some(mm) = self.world.mm_mut(pid) {
+            mm.name = Name::new(&process.name);
+            mm.address_space = process.space.account().total;
+            (mm.uid, mm.adjustment) = inherited.unwrap_or_default();
+        }
         let at = pid.0 as usize;
         self.processes.resize_with(self.processes.len().max(at + 1), || None);
         self.processes[at] = Some(process);
@@ -253,6 +283,8 @@ impl Machine {
             bytes,
             contents,
             pages: alloc::collections::BTreeMap::new(),
+            swapped: alloc::collections::BTreeMap::new(),
+            shadows: alloc::collections::BTreeMap::new(),
             areas: 0,
             is_open: true,
             charged: 0,
@@ -318,8 +350,51 @@ impl Machine {
     ) -> Result<(R, Vec<(mallow_units::PageSpan, Populate)>), Errno> {
         self.now_ns = self.now_ns.saturating_add(self.costs.call);
         let process = self.processes.get_mut(pid.0 as usize).and_then(Option::as_mut).ok_or(Errno::ESRCH)?;
+        self.world.begin(pid, self.now_ns);
         let mut backing = self.world.backing(pid);
-        let answer = call(&mut process.space, &mut backing)?;
-        Ok((answer, backing.later))
+        let answer = call(&mut process.space, &mut backing);
+        let later = core::mem::take(&mut backing.later);
+        self.settle(pid);
+        Ok((answer?, later))
+    }
+
+    /// After a fault or a call: time that went into making room, the background, and the end of those who were killed.
+    pub(crate) fn settle(&mut self, pid: Pid) {
+        if let (Some(process), Some(mm)) =
+            (self.processes.get(pid.0 as usize).and_then(Option::as_ref), self.world.mm_mut(pid))
+        {
+            mm.address_space = process.space.account().total;
+        }
+        self.world.run_background();
+        self.now_ns = self.now_ns.saturating_add(self.world.end());
+        while let Some(pid) = self.world.next_dying() {
+            let gone = self.exit(pid);
+            debug_assert!(gone.is_ok(), "{pid:?} was killed and does not exist");
+        }
+    }
+
+    /// Sets `oom_score_adj` of a process.
+    ///
+    /// # Errors
+    ///
+    /// `ESRCH` if there is none of this number.
+    pub fn set_oom_adjustment(&mut self, pid: Pid, adjustment: Adjustment) -> Result<(), Errno> {
+        self.world.mm_mut(pid).ok_or(Errno::ESRCH)?.adjustment = adjustment;
+        Ok(())
+    }
+
+    /// What `/proc/PID/oom_score` shows.
+    ///
+    /// # Errors
+    ///
+    /// `ESRCH` if there is none of this number.
+    pub fn oom_score(&self, pid: Pid) -> Result<u32, Errno> {
+        let mm = self.world.mm(pid).ok_or(Errno::ESRCH)?;
+        Ok(mm.task(pid).score(self.world.oom_total()))
+    }
+
+    /// Who was killed for want of memory so far, with the log and the reasons.
+    pub fn kills(&self) -> &[KillReport] {
+        &self.world.pressure.kills
     }
 }

@@ -117,15 +117,15 @@ pub struct ZoneInfo<'a> {
 
 /// The log of one kill, or of the failure to kill.
 #[derive(Clone, Copy, Debug)]
-pub struct Log<'a, Tasks> {
+pub struct Log<'z, Tasks> {
     /// Nanoseconds since boot, before each line; `None` for lines without a time.
     pub at_ns: Option<u64>,
     /// Who asked.
-    pub asker: Asker<'a>,
+    pub asker: Asker<'z>,
     /// Where the memory was.
     pub memory: MemInfo,
     /// The zones.
-    pub zones: &'a [ZoneInfo<'a>],
+    pub zones: &'z [ZoneInfo<'z>],
     /// All processes with memory, the oldest first.
     pub tasks: Tasks,
     /// What was decided.
@@ -156,7 +156,7 @@ impl Write for Stamped<'_, '_> {
     }
 }
 
-impl<'a, Tasks: Iterator<Item = Task<'a>> + Clone> fmt::Display for Log<'a, Tasks> {
+impl<'a, Tasks: Iterator<Item = Task<'a>> + Clone> fmt::Display for Log<'_, Tasks> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = Stamped { f, at_ns: self.at_ns, is_line_start: true };
         self.asker.write(&mut out)?;
@@ -173,7 +173,7 @@ impl<'a, Tasks: Iterator<Item = Task<'a>> + Clone> fmt::Display for Log<'a, Task
     }
 }
 
-impl<'a, Tasks: Iterator<Item = Task<'a>> + Clone> Log<'a, Tasks> {
+impl<'a, Tasks: Iterator<Item = Task<'a>> + Clone> Log<'_, Tasks> {
     fn write_table(&self, out: &mut impl Write) -> fmt::Result {
         writeln!(out, "Tasks state (memory values in pages):")?;
         writeln!(

@@ -25,6 +25,8 @@ pub use log::{Asker, Killed, Log, MemInfo, Purpose, Reaped, ZoneInfo};
 pub struct Adjustment(i16);
 
 impl Adjustment {
+    /// No adjustment.
+    pub const ORDINARY: Self = Self(0);
     /// Never killed.
     pub const IMMUNE: Self = Self(-1000);
     /// Killed first.

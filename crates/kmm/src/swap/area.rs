@@ -9,6 +9,8 @@
 
 use mallow_units::errno::Errno;
 
+use crate::lru::Shadow;
+
 use super::backing::Backing;
 use super::codec::PageBytes;
 use super::compressed::{Compressed, CompressedUse, Entry};
@@ -132,6 +134,16 @@ where
     /// How many refer to `slot`.
     pub fn references(&self, slot: Slot) -> u16 {
         self.slots.references(slot)
+    }
+
+    /// When the page was evicted that is in `slot`; `None` if nobody refers to it.
+    pub fn shadow(&self, slot: Slot) -> Option<Shadow> {
+        self.slots.shadow(slot)
+    }
+
+    /// Says when the page was evicted that is in `slot`.
+    pub fn set_shadow(&mut self, slot: Slot, shadow: Shadow) {
+        self.slots.set_shadow(slot, shadow);
     }
 
     /// What went where.

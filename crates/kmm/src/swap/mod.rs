@@ -8,6 +8,8 @@ mod backing;
 mod class;
 pub mod codec;
 mod compressed;
+#[cfg(feature = "std")]
+mod disk;
 mod pool;
 mod slots;
 
@@ -15,5 +17,7 @@ pub use area::{Swap, SwapCounts, SwapStorage};
 pub use backing::{Backing, NoBacking};
 pub use class::BLOCK_BYTES_MAX;
 pub use compressed::{CompressedUse, Entry};
+#[cfg(feature = "std")]
+pub use disk::Disk;
 pub use pool::{Frames, Slab};
 pub use slots::{CLUSTER_SLOTS, Cluster, Cursor, Slot, SlotError, Slots};

@@ -14,6 +14,8 @@
 
 use core::fmt;
 
+use crate::lru::Shadow;
+
 /// Slots in a cluster.
 pub const CLUSTER_SLOTS: u32 = u64::BITS;
 
@@ -59,17 +61,26 @@ pub struct Cluster {
     free: u64,
     /// How many refer to each slot; 0 for those that are free.
     references: [u16; CLUSTER_SLOTS as usize],
+    /// When each page was evicted.
+    shadows: [Shadow; CLUSTER_SLOTS as usize],
     next: u32,
     prev: u32,
     list: List,
 }
 
-const _: () = assert!(size_of::<Cluster>() <= 152, "a slot costs less than 2.4 bytes");
+const _: () = assert!(size_of::<Cluster>() <= 408, "a slot costs less than 6.4 bytes");
 
 impl Cluster {
     /// A cluster that is in no map yet.
     pub const fn new() -> Self {
-        Self { free: 0, references: [0; CLUSTER_SLOTS as usize], next: NONE, prev: NONE, list: List::Full }
+        Self {
+            free: 0,
+            references: [0; CLUSTER_SLOTS as usize],
+            shadows: [Shadow(0); CLUSTER_SLOTS as usize],
+            next: NONE,
+            prev: NONE,
+            list: List::Full,
+        }
     }
 }
 
@@ -184,6 +195,19 @@ impl<Storage: AsRef<[Cluster]> + AsMut<[Cluster]>> Slots<Storage> {
     pub fn references(&self, slot: Slot) -> u16 {
         let cluster = self.clusters.as_ref().get(slot.cluster() as usize);
         cluster.map_or(0, |cluster| cluster.references[slot.offset()])
+    }
+
+    /// When the page was evicted that is in `slot`; `None` if nobody refers to it.
+    pub fn shadow(&self, slot: Slot) -> Option<Shadow> {
+        let cluster = self.clusters.as_ref().get(slot.cluster() as usize)?;
+        (cluster.references[slot.offset()] > 0).then(|| cluster.shadows[slot.offset()])
+    }
+
+    /// Says when the page was evicted that is in `slot`.
+    pub fn set_shadow(&mut self, slot: Slot, shadow: Shadow) {
+        if let Some(cluster) = self.clusters.as_mut().get_mut(slot.cluster() as usize) {
+            cluster.shadows[slot.offset()] = shadow;
+        }
     }
 
     /// Takes a slot, with one reference; `None` if all are taken.

@@ -5,6 +5,7 @@ use core::fmt;
 use mallow_frame::FrameState;
 
 use super::PAGE_KIB;
+use crate::lru::Kind;
 use crate::machine::Machine;
 
 /// `/proc/meminfo`. Unit: pages.
@@ -18,8 +19,24 @@ pub struct MemInfo {
     pub available: u64,
     /// `Cached`: files and shared memory.
     pub cached: u64,
+    /// `Active(anon)`: memory of processes and shared memory, in the two youngest generations.
+    pub active_anon: u64,
+    /// `Inactive(anon)`.
+    pub inactive_anon: u64,
+    /// `Active(file)`.
+    pub active_file: u64,
+    /// `Inactive(file)`.
+    pub inactive_file: u64,
+    /// `Unevictable`.
+    pub unevictable: u64,
     /// `SwapTotal`.
     pub swap_total: u64,
+    /// `SwapFree`.
+    pub swap_free: u64,
+    /// `Zswap`: frames of the compressed store.
+    pub compressed: u64,
+    /// `Zswapped`: pages that are in them.
+    pub in_compressed: u64,
     /// `Dirty`.
     pub dirty: u64,
     /// `AnonPages`.
@@ -44,6 +61,7 @@ impl Machine {
     /// Cost: a look at every frame.
     pub fn meminfo(&self) -> MemInfo {
         let (world, physical) = (&self.world, &self.world.physical);
+        let (lru, swap) = (&world.pressure.lru, &world.pressure.swap);
         let (mut mapped, mut dirty) = (0, 0);
         for (_, file) in world.files.iter() {
             for frame in file.pages.values() {
@@ -61,7 +79,15 @@ impl Machine {
             free,
             available: (free + files - (files / 2).min(low)).saturating_sub(low),
             cached,
-            swap_total: world.swap_pages.0,
+            active_anon: lru.active(Kind::Anon),
+            inactive_anon: lru.inactive(Kind::Anon),
+            active_file: lru.active(Kind::File),
+            inactive_file: lru.inactive(Kind::File),
+            unevictable: lru.unevictable(),
+            swap_total: u64::from(swap.len()),
+            swap_free: u64::from(swap.free()),
+            compressed: u64::from(swap.compressed().frames),
+            in_compressed: u64::from(swap.compressed().packed) + u64::from(swap.compressed().patterns),
             dirty,
             anon: physical.count_by_state(FrameState::Anon) + physical.count_by_state(FrameState::SwapCache),
             mapped,
@@ -81,7 +107,15 @@ impl fmt::Display for MemInfo {
             ("MemFree:", self.free),
             ("MemAvailable:", self.available),
             ("Cached:", self.cached),
+            ("Active(anon):", self.active_anon),
+            ("Inactive(anon):", self.inactive_anon),
+            ("Active(file):", self.active_file),
+            ("Inactive(file):", self.inactive_file),
+            ("Unevictable:", self.unevictable),
             ("SwapTotal:", self.swap_total),
+            ("SwapFree:", self.swap_free),
+            ("Zswap:", self.compressed),
+            ("Zswapped:", self.in_compressed),
             ("Dirty:", self.dirty),
             ("AnonPages:", self.anon),
             ("Mapped:", self.mapped),
