@@ -58,6 +58,16 @@ enum Op {
         start: u64,
         len: u64,
     },
+    Split {
+        at: u64,
+    },
+    Absorb {
+        near: u64,
+    },
+    Shift {
+        near: u64,
+        to: u64,
+    },
     /// From here on every node is refused, or none.
     Starve(bool),
 }
@@ -70,6 +80,9 @@ fn op(keys: u64) -> impl Strategy<Value = Op> {
         3 => (0..keys, 0..keys, 0..8_u64).prop_map(|(near, start, len)| {
             Op::Resize { near, start: if start % 3 == 0 { start } else { near + start % 5 }, len }
         }),
+        3 => (0..keys).prop_map(|at| Op::Split { at }),
+        3 => (0..keys).prop_map(|near| Op::Absorb { near }),
+        3 => (0..keys, 0..12_u64).prop_map(|(near, to)| Op::Shift { near, to: near + to }),
         1 => any::<bool>().prop_map(Op::Starve),
     ]
 }
@@ -136,6 +149,43 @@ fn apply(map: &mut RangeMap<Vector>, model: &mut Model, op: Op, value: u32, is_s
                 model.insert(start, (end, range.value));
             } else {
                 assert_eq!(result, Err(Refusal::NoRoom));
+            }
+        }
+        Op::Split { at } => {
+            let inside = at_or_after(model, at).filter(|range| range.start < at);
+            match (map.split(at, value), inside) {
+                (Ok(()), Some(range)) => {
+                    model.insert(range.start, (at, range.value));
+                    model.insert(at, (range.end, value));
+                }
+                (Err(Refusal::NoNode), Some(_)) => assert!(*is_starved),
+                (result, range) => assert_eq!((result, range), (Err(Refusal::NoRange), None)),
+            }
+        }
+        Op::Absorb { near } => {
+            let Some(range) = at_or_after(model, near) else { return };
+            let above = at_or_after(model, range.end).filter(|above| above.start == range.end);
+            assert_eq!(map.absorb(range.start), above.ok_or(Refusal::NoRange));
+            if let Some(above) = above {
+                model.remove(&above.start);
+                model.insert(range.start, (above.end, range.value));
+            }
+        }
+        Op::Shift { near, to } => {
+            let Some(below) = at_or_after(model, near) else { return };
+            let at = below.end;
+            let result = map.shift(at, to);
+            match at_or_after(model, at).filter(|above| above.start == at) {
+                None => assert_eq!(result, Err(Refusal::NoRange)),
+                Some(above) if to <= below.start || above.end <= to => {
+                    assert_eq!(result, Err(Refusal::NoRoom));
+                }
+                Some(above) => {
+                    assert_eq!(result, Ok(()));
+                    model.remove(&at);
+                    model.insert(below.start, (to, below.value));
+                    model.insert(to, (above.end, above.value));
+                }
             }
         }
         Op::Starve(starve) => *is_starved = starve,

@@ -73,14 +73,49 @@ impl<S: Store> Space<S> {
 
     /// Cuts the area that has `at` inside in two; nothing happens if `at` is a bound already.
     pub(crate) fn cut(&mut self, at: PageNumber, pages: &mut impl Pages) -> Result<(), Errno> {
-        let Some(area) = self.find(at).copied() else { return Ok(()) };
+        let Some(found) = self.map.find(at.0) else { return Ok(()) };
+        let area = *self.areas.get(found.value);
         let (Some(below), Some(above)) =
             (PageSpan::new(area.span.start(), at), PageSpan::new(at, area.span.end()))
         else {
             return Ok(());
         };
-        self.reshape(area.span.start(), area.part(below));
-        self.put(area.part(above), pages)
+        let number = self.areas.take(area.part(above)).ok_or(Errno::ENOMEM)?;
+        if self.map.split(at.0, number).is_err() {
+            self.areas.give_back(number);
+            return Err(Errno::ENOMEM);
+        }
+        *self.areas.get_mut(found.value) = area.part(below);
+        if let Some(file) = area.backing {
+            pages.file_mapped(file);
+        }
+        Ok(())
+    }
+
+    /// Makes one area of the one that starts at `start` and the next, which touches it: `whole`.
+    fn absorb(&mut self, start: PageNumber, whole: Vma, pages: &mut impl Pages) {
+        let Ok(absorbed) = self.map.absorb(start.0) else { return };
+        let backing = self.areas.get(absorbed.value).backing;
+        self.areas.give_back(absorbed.value);
+        self.set(start, whole);
+        if let Some(file) = backing {
+            pages.file_unmapped(file);
+        }
+    }
+
+    /// Moves the bound between `below` and `above`, which touch.
+    fn shift(&mut self, at: PageNumber, below: Vma, above: Vma) {
+        let shifted = self.map.shift(at.0, above.span.start().0);
+        debug_assert!(shifted.is_ok(), "the bound lies between areas that touch");
+        self.set(below.span.start(), below);
+        self.set(above.span.start(), above);
+    }
+
+    /// Writes what the area at `start` is; its bounds are those of the map.
+    fn set(&mut self, start: PageNumber, area: Vma) {
+        if let Some(found) = self.map.find(start.0) {
+            *self.areas.get_mut(found.value) = area;
+        }
     }
 
     /// The area that ends at `page`.
@@ -126,22 +161,27 @@ impl<S: Store> Space<S> {
                 }
                 self.cut(span.start(), pages)?;
                 self.cut(span.end(), pages)?;
-                self.reshape(span.start(), changed);
+                self.set(span.start(), changed);
             }
             (Some(below), None) => {
-                self.shrink(middle, PageSpan::new(span.end(), middle.span.end()), pages);
-                self.reshape(below.span.start(), stretch(&merge::joined(&below, &changed), span));
+                let whole = stretch(&merge::joined(&below, &changed), span);
+                match PageSpan::new(span.end(), middle.span.end()) {
+                    Some(rest) => self.shift(span.start(), whole, middle.part(rest)),
+                    None => self.absorb(below.span.start(), whole, pages),
+                }
             }
             (None, Some(above)) => {
-                self.shrink(middle, PageSpan::new(middle.span.start(), span.start()), pages);
-                self.reshape(above.span.start(), stretch(&merge::joined(&above, &changed), span));
+                let whole = stretch(&merge::joined(&above, &changed), span);
+                match PageSpan::new(middle.span.start(), span.start()) {
+                    Some(rest) => self.shift(span.end(), middle.part(rest), whole),
+                    None => self.absorb(span.start(), whole, pages),
+                }
             }
             (Some(below), Some(above)) => {
-                self.drop_area(middle.span.start(), pages);
-                self.drop_area(above.span.start(), pages);
                 let family = if above.anon.is_some() { &above } else { &changed };
                 let whole = stretch(&merge::joined(&below, family), span);
-                self.reshape(below.span.start(), stretch(&whole, above.span));
+                self.absorb(below.span.start(), whole, pages);
+                self.absorb(below.span.start(), stretch(&whole, above.span), pages);
             }
         }
         Ok(())

@@ -1,12 +1,12 @@
 //! Putting ranges in, taking them out, moving their bounds.
 
 use super::find::{found_at, no_hint};
-use super::node::{CHILDREN, FEW, Node, RANGES};
+use super::node::{CHILDREN, FEW, FEWEST, Node, RANGES};
 use super::{Found, MOST_KEY, MOST_LEVELS, NONE, RangeMap, Refusal};
 use crate::pool::{Blank, Pool};
 
 /// The way from the root to a leaf.
-struct Path {
+pub(super) struct Path {
     /// The root first; as many as the tree has levels.
     nodes: [u32; MOST_LEVELS],
     /// Which child of each node comes next.
@@ -16,7 +16,7 @@ struct Path {
 }
 
 impl Path {
-    const fn leaf(&self) -> u32 {
+    pub(super) const fn leaf(&self) -> u32 {
         self.nodes[self.leaf]
     }
 }
@@ -45,7 +45,6 @@ impl<P: Pool<Node>> RangeMap<P> {
         let is_last = at == leaf.len();
         if leaf.len() < RANGES {
             self.pool.get_mut(path.leaf()).insert_range(at, start, end, value);
-            self.forget();
             self.refresh(&path);
             if is_last {
                 self.tell_next(path.leaf());
@@ -70,13 +69,13 @@ impl<P: Pool<Node>> RangeMap<P> {
     /// [`Refusal::NoRange`].
     pub fn remove(&mut self, start: u64) -> Result<Found, Refusal> {
         let (path, at) = self.place_of(start)?;
-        self.forget();
         let leaf = self.pool.get_mut(path.leaf());
         let removed = found_at(leaf, at);
         leaf.remove_range(at);
         let (len, first) = (leaf.len(), leaf.start(0));
         self.len -= 1;
         if self.len == 0 {
+            self.forget();
             self.pool.give_back(self.root);
             (self.root, self.levels, self.last_end) = (NONE, 0, 0);
             return Ok(removed);
@@ -108,7 +107,6 @@ impl<P: Pool<Node>> RangeMap<P> {
         if start >= end || end > MOST_KEY || !has_room {
             return Err(Refusal::NoRoom);
         }
-        self.forget();
         let leaf = self.pool.get_mut(path.leaf());
         let value = leaf.value(slot);
         leaf.set_range(slot, start, end, value);
@@ -153,13 +151,13 @@ impl<P: Pool<Node>> RangeMap<P> {
         Ok(())
     }
 
-    /// Forgets where the last range was found: a node may be another by the next lookup.
-    fn forget(&mut self) {
+    /// Forgets where the last range was found: that node is no longer what it was.
+    pub(super) fn forget(&mut self) {
         self.hint = no_hint();
     }
 
     /// The way to the leaf where a range that starts at `key` is or would be; the tree is not empty.
-    fn way_to(&self, key: u64) -> Path {
+    pub(super) fn way_to(&self, key: u64) -> Path {
         let mut path = Path { nodes: [NONE; MOST_LEVELS], slots: [0; MOST_LEVELS], leaf: 0 };
         path.nodes[0] = self.root;
         for level in 1..self.levels as usize {
@@ -233,14 +231,14 @@ impl<P: Pool<Node>> RangeMap<P> {
     }
 
     /// Nodes that a split of the full leaf takes.
-    fn nodes_for_split(&self, path: &Path) -> usize {
+    pub(super) fn nodes_for_split(&self, path: &Path) -> usize {
         let inner = &path.nodes[..path.leaf];
         let full = inner.iter().rev().take_while(|node| self.pool.get(**node).len() == CHILDREN).count();
         1 + full + usize::from(full == inner.len())
     }
 
     /// Cuts a full leaf in two and puts `new` at place `at` of the whole.
-    fn split_leaf(&mut self, path: &Path, at: usize, new: Found) -> Result<(), Refusal> {
+    pub(super) fn split_leaf(&mut self, path: &Path, at: usize, new: Found) -> Result<(), Refusal> {
         let mut left = *self.pool.get(path.leaf());
         // What grows at one end, as address spaces do, leaves full leaves behind.
         let cut = if at == RANGES || at == 0 { at } else { RANGES / 2 };
@@ -297,8 +295,8 @@ impl<P: Pool<Node>> RangeMap<P> {
             }
             let mut left = *node;
             let cut = match slot + 1 {
-                CHILDREN => CHILDREN - FEW,
-                1 => FEW,
+                CHILDREN => CHILDREN - FEWEST,
+                1 => FEWEST,
                 _ => CHILDREN / 2,
             };
             let (mut right, up) = split_inner(&mut left, cut);
@@ -320,7 +318,8 @@ impl<P: Pool<Node>> RangeMap<P> {
     }
 
     /// The leaf of the way has few ranges: joins it with a sibling or takes some of its, and so on upwards.
-    fn join(&mut self, path: &Path) {
+    pub(super) fn join(&mut self, path: &Path) {
+        self.forget();
         for level in (1..=path.leaf).rev() {
             let (above, slot) = (path.nodes[level - 1], path.slots[level - 1]);
             let right_slot = slot.max(1);

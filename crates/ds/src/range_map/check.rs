@@ -1,6 +1,6 @@
 //! What always holds, as a function for tests.
 
-use super::node::{CHILDREN, FEW, Node, RANGES};
+use super::node::{CHILDREN, FEWEST, Node, RANGES};
 use super::{MOST_KEY, NONE, RangeMap};
 use crate::pool::Pool;
 
@@ -37,8 +37,7 @@ impl<P: Pool<Node>> RangeMap<P> {
         if levels == 1 {
             return check_leaf(number, node, walk);
         }
-        let fewest = if number == self.root { 2 } else { FEW };
-        ensure((fewest..=CHILDREN).contains(&node.len()), "an inner node has too few children")?;
+        ensure((FEWEST..=CHILDREN).contains(&node.len()), "an inner node has too few children")?;
         let mut first = 0;
         for at in 0..node.len() {
             let (start, gap) = self.check_node(node.child(at), levels - 1, walk)?;

@@ -49,6 +49,9 @@ impl<P: Pool<Node>> RangeMap<P> {
 
     /// The first range that ends above `key`: the one that holds it, or the next.
     pub fn at_or_after(&self, key: u64) -> Option<Found> {
+        if key >= self.last_end {
+            return None;
+        }
         let (_, leaf) = self.leaf_of(key)?;
         let after = leaf.rank(key.min(MOST_KEY - 1));
         if let Some(at) = after.checked_sub(1)
@@ -96,8 +99,23 @@ impl<P: Pool<Node>> RangeMap<P> {
     }
 
     /// The leaf where a range that starts at `key` would be.
+    ///
+    /// Cost: one node per level, or one if it is the leaf of the last lookup or change.
     #[inline]
-    fn leaf_of(&self, key: u64) -> Option<(u32, &Node)> {
+    pub(super) fn leaf_of(&self, key: u64) -> Option<(u32, &Node)> {
+        let hint = self.hint.load(Ordering::Relaxed);
+        if hint != NO_HINT {
+            let number = mallow_units::word::low_half(hint >> 32);
+            let leaf = self.pool.get(number);
+            let is_last = leaf.next() == super::NONE;
+            if leaf.start(0) <= key && (is_last || key < leaf.end_before(leaf.len())) {
+                return Some((number, leaf));
+            }
+        }
+        self.leaf_from_root(key)
+    }
+
+    fn leaf_from_root(&self, key: u64) -> Option<(u32, &Node)> {
         if self.levels == 0 {
             return None;
         }
@@ -108,6 +126,7 @@ impl<P: Pool<Node>> RangeMap<P> {
             number = node.child(node.rank(key));
             node = self.pool.get(number);
         }
+        self.hint.store(hint_of(number, 0), Ordering::Relaxed);
         Some((number, node))
     }
 }

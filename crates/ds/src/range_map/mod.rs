@@ -18,18 +18,18 @@
 //!
 //! Changes need the map alone. Lookups may run side by side; they share a hint, one word that says where the last
 //! range was found, and read and write it without order: a hint is checked before it is believed, and a change
-//! forgets it.
+//! that makes a node something else forgets it.
 //!
 //! # Not here
 //!
-//! Joining ranges that touch and cutting ranges in two: what that means for the values, only the caller knows. He makes
-//! both of [`RangeMap::insert`], [`RangeMap::remove`] and [`RangeMap::resize`].
+//! When ranges that touch are to be joined, and what cutting one in two means for its value: only the caller knows.
 
 mod change;
 mod check;
 mod find;
 mod gap;
 mod node;
+mod touch;
 
 use crate::pool::Pool;
 use crate::sync::AtomicU64;
@@ -71,7 +71,7 @@ impl core::fmt::Display for Refusal {
 
 impl core::error::Error for Refusal {}
 
-/// Levels of a tree with 2^32 leaves and the fewest children in each inner node.
+/// Levels of a tree with 2^32 leaves and few children in each inner node.
 const MOST_LEVELS: usize = 17;
 
 /// No node.

@@ -9,8 +9,10 @@ pub const MOST_KEY: u64 = i64::MAX.cast_unsigned();
 pub(super) const RANGES: usize = 12;
 /// Children of a full inner node.
 pub(super) const CHILDREN: usize = RANGES + 1;
-/// A node with fewer is joined or evened out with a sibling.
+/// A node that comes to have fewer is joined or evened out with a sibling.
 pub(super) const FEW: usize = 4;
+/// Children of an inner node that was split at its end and awaits more.
+pub(super) const FEWEST: usize = 2;
 
 /// One node of a [`super::RangeMap`], as a pool holds it.
 ///
