@@ -34,6 +34,7 @@ pub mod corruption;
 mod cpu;
 pub mod depot;
 pub mod guard;
+pub mod info;
 pub mod kmalloc;
 pub mod layout;
 pub mod lock;
@@ -41,9 +42,9 @@ mod magazine;
 #[cfg(not(loom))]
 mod node_pages;
 pub mod pages;
+pub mod pool;
 mod reap;
 mod slab;
-pub mod slabinfo;
 mod slabs;
 pub mod spec;
 mod supply;
@@ -52,11 +53,13 @@ pub use cache::Cache;
 pub use corruption::Corruption;
 pub use cpu::CpuCache;
 pub use guard::{Damage, Track};
+pub use info::Info;
 pub use kmalloc::{Kmalloc, KmallocCpu};
 pub use layout::Layout;
 #[cfg(not(loom))]
 pub use node_pages::NodePages;
 pub use pages::{Identities, Pages};
+pub use pool::CachePool;
 pub use reap::Leak;
 pub use spec::{Checks, CreateError, Spec};
 
