@@ -19,6 +19,9 @@
 //! A [`Cache`] is described by a [`Spec`], takes memory from [`Pages`], and is shared by reference; each processor has a
 //! [`CpuCache`] of its own. [`Checks`] turn on red zones, poison and tags, whose findings are [`Corruption`]s.
 //!
+//! [`Kmalloc`] has a cache per size class, [`Vmalloc`] maps frames from anywhere in a row, and a [`CachePool`] gives trees and tables their
+//! nodes.
+//!
 //! Used by `kmm` and by kernels. Uses `units`, `ds`, `frame`, `buddy`.
 
 #![no_std]
@@ -48,6 +51,7 @@ mod slab;
 mod slabs;
 pub mod spec;
 mod supply;
+pub mod vmalloc;
 
 pub use cache::Cache;
 pub use corruption::Corruption;
@@ -62,6 +66,7 @@ pub use pages::{Identities, Pages};
 pub use pool::CachePool;
 pub use reap::Leak;
 pub use spec::{Checks, CreateError, Spec};
+pub use vmalloc::Vmalloc;
 
 /// The example of the README.
 #[cfg(doctest)]
