@@ -16,16 +16,20 @@ pub mod number {
     pub const MMAP: usize = 9;
     pub const MPROTECT: usize = 10;
     pub const MUNMAP: usize = 11;
+    pub const SIGACTION: usize = 13;
     pub const SIGPROCMASK: usize = 14;
+    pub const SIGRETURN: usize = 15;
     pub const IOCTL: usize = 16;
     pub const MREMAP: usize = 25;
     pub const MINCORE: usize = 27;
     pub const MADVISE: usize = 28;
     pub const GETPID: usize = 39;
+    pub const FTRUNCATE: usize = 77;
     pub const GETRLIMIT: usize = 97;
     pub const FUTEX: usize = 202;
     pub const SCHED_GETAFFINITY: usize = 204;
     pub const CLOCK_GETTIME: usize = 228;
+    pub const MEMFD_CREATE: usize = 319;
 }
 
 /// Makes a system call with up to six arguments; returns what the kernel left in the result register.

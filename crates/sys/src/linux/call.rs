@@ -37,14 +37,14 @@ const FUTEX_WAIT_PRIVATE: usize = 128;
 const FUTEX_WAKE_PRIVATE: usize = 129;
 const EINTR: i32 = 4;
 
-fn result(returned: isize) -> Result<usize, OsError> {
+pub(super) fn result(returned: isize) -> Result<usize, OsError> {
     match usize::try_from(returned) {
         Ok(value) => Ok(value),
         Err(_) => Err(OsError(i32::try_from(-returned).unwrap_or(i32::MAX))),
     }
 }
 
-fn pointer(returned: isize) -> Result<NonNull<u8>, OsError> {
+pub(super) fn pointer(returned: isize) -> Result<NonNull<u8>, OsError> {
     let address = result(returned)?;
     NonNull::new(core::ptr::with_exposed_provenance_mut(address)).ok_or(OsError::NO_MEMORY)
 }

@@ -1,7 +1,9 @@
 //! Linux: [`Os`] by `mmap` and its family, and the little else that the library asks of the kernel.
 
 pub mod call;
+pub mod fault;
 pub mod page_map;
+pub mod window;
 
 use core::ptr::NonNull;
 
