@@ -75,7 +75,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     no_std(     "kslab",   &["units", "ds", "frame", "buddy"]),
     safe(no_std("paging",  &["units", "ds"])),
     safe(no_std("vma",     &["units", "ds"])),
-    no_std(     "kmm",     &["units", "ds", "frame", "buddy", "kslab", "paging", "vma"]),
+    no_std(     "kmm",     &["units", "ds", "frame", "buddy", "kslab", "paging", "vma", "sys"]),
 
     safe(std(   "analyze", &["units", "trace"])),
     safe(std(   "cli",     &["units", "trace", "analyze"])),

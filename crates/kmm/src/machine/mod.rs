@@ -36,6 +36,7 @@ use crate::backing::{Backing, Populate};
 use crate::files::{Contents, File};
 use crate::mm::{Name, Pid, Resident};
 use crate::oom::Adjustment;
+use crate::overcommit::Mode;
 use crate::overcommit::Policy;
 use crate::physical::Physical;
 use crate::pressure::{KillReport, Pressure, PressureCosts, SwapConfig};
@@ -350,6 +351,12 @@ impl Machine {
     ) -> Result<(R, Vec<(mallow_units::PageSpan, Populate)>), Errno> {
         self.now_ns = self.now_ns.saturating_add(self.costs.call);
         let process = self.processes.get_mut(pid.0 as usize).and_then(Option::as_mut).ok_or(Errno::ESRCH)?;
+        // In mode 2 a mapping cannot be left out of the account.
+        let never_overcommit = self.world.policy.mode == Mode::Never;
+        if process.space.limits().never_overcommit != never_overcommit {
+            let limits = Limits { never_overcommit, ..*process.space.limits() };
+            process.space.set_limits(limits);
+        }
         self.world.begin(pid, self.now_ns);
         let mut backing = self.world.backing(pid);
         let answer = call(&mut process.space, &mut backing);

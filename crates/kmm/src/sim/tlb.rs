@@ -3,7 +3,9 @@
 //! Direct mapped and tagged by process, as with process-context identifiers: a switch flushes nothing. An entry allows what the
 //! table allowed when it was filled; whoever takes rights away must flush, and [`Tlbs::stale`] finds out who did not.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 
 use mallow_paging::Translation;
 use mallow_units::{FrameNumber, PageNumber, PageSpan};
@@ -28,6 +30,15 @@ pub struct Cached {
     pub may_execute: bool,
 }
 
+/// Hears of every flush, before anybody relies on it.
+pub struct Listener(pub Box<dyn FnMut(Pid, PageSpan) + Send>);
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener")
+    }
+}
+
 /// The buffers of all processors.
 #[derive(Debug)]
 pub struct Tlbs {
@@ -38,6 +49,8 @@ pub struct Tlbs {
     pub misses: u64,
     /// Flushes of single pages or spans, of all processors at once.
     pub flushes: u64,
+    /// Who keeps translations of his own, and is told of every flush.
+    pub listener: Option<Listener>,
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the remainder is small")]
@@ -48,7 +61,13 @@ const fn slot(page: PageNumber) -> usize {
 impl Tlbs {
     /// Empty buffers.
     pub fn new(cpus: usize) -> Self {
-        Self { cpus: (0..cpus.max(1)).map(|_| [None; ENTRIES]).collect(), hits: 0, misses: 0, flushes: 0 }
+        Self {
+            cpus: (0..cpus.max(1)).map(|_| [None; ENTRIES]).collect(),
+            hits: 0,
+            misses: 0,
+            flushes: 0,
+            listener: None,
+        }
     }
 
     /// What processor `cpu` remembers of `page`.
@@ -77,6 +96,9 @@ impl Tlbs {
     #[inline]
     pub fn flush_page(&mut self, pid: Pid, page: PageNumber) {
         self.flushes += 1;
+        if self.listener.is_some() {
+            self.tell(pid, PageSpan::of(page, 1));
+        }
         for cpu in &mut self.cpus {
             let cached = &mut cpu[slot(page)];
             if cached.is_some_and(|cached| cached.page == page && cached.pid == pid) {
@@ -92,10 +114,18 @@ impl Tlbs {
             return;
         }
         self.flushes += 1;
+        self.tell(pid, Some(span));
         for cached in self.cpus.iter_mut().flat_map(|cpu| cpu.iter_mut()) {
             if cached.is_some_and(|cached| cached.pid == pid && span.holds(cached.page)) {
                 *cached = None;
             }
+        }
+    }
+
+    #[cold]
+    fn tell(&mut self, pid: Pid, span: Option<PageSpan>) {
+        if let (Some(Listener(listener)), Some(span)) = (&mut self.listener, span) {
+            listener(pid, span);
         }
     }
 
