@@ -15,7 +15,7 @@ impl Allocator {
     /// If an invariant is broken.
     pub fn check(&'static self, heap: &'static Heap) {
         self.page_heap().check();
-        let mut listed = 0;
+        let (mut listed, mut emptied_units) = (0, 0);
         for class in SizeClass::all() {
             for slab in heap.bins[class.index()].slabs() {
                 slab.check();
@@ -25,6 +25,7 @@ impl Allocator {
                     matches!(self.place_of(slab.start()), Place::Slab(found) if core::ptr::eq(found, slab))
                 );
                 listed += 1;
+                emptied_units += if slab.has_been_emptied() { slab.units() } else { 0 };
             }
         }
         let mut kept_units = 0;
@@ -39,5 +40,6 @@ impl Allocator {
         }
         assert!(kept_units == heap.runs.units(), "the sum of what is kept");
         assert!(listed == heap.listed_slabs.get(), "the count of listed slabs");
+        assert!(emptied_units == heap.emptied_units.get(), "the units of slabs that became empty");
     }
 }

@@ -62,6 +62,8 @@ pub struct Heap {
     pub(crate) pace: Pace,
     /// Slabs in bins.
     pub(crate) listed_slabs: Cell<usize>,
+    /// Units in those of them that became empty and were kept.
+    pub(crate) emptied_units: Cell<u32>,
     /// The class that the next tick looks at first, and how many of its slabs have not been looked at in this round.
     pub(crate) scan_at: Cell<(usize, usize)>,
     /// When the present round of looks at all slabs began.
@@ -143,6 +145,7 @@ impl Heap {
                 credit: Cell::new(0),
             },
             listed_slabs: Cell::new(0),
+            emptied_units: Cell::new(0),
             scan_at: Cell::new((0, 0)),
             round_ms: Cell::new(0),
             pages_given: Cell::new(0),

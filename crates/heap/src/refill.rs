@@ -163,9 +163,15 @@ impl Allocator {
         }
         if slab.is_empty() {
             // Who takes and frees some blocks again and again would open and close slabs all the time.
-            let kept = heap.bins[slab.class().index()].units() - slab.units();
-            if kept >= slab_units(slab.class()).longest {
+            let others = heap.bins[slab.class().index()].units() - slab.units();
+            let newly = if slab.has_been_emptied() { 0 } else { slab.units() };
+            let emptied = heap.emptied_units.get() + newly;
+            let is_enough = others >= slab_units(slab.class()).longest;
+            if is_enough || others > 0 && !heap.runs.may_keep(emptied) {
                 self.close_slab(heap, slab);
+            } else {
+                slab.note_emptied();
+                heap.emptied_units.set(emptied);
             }
         }
     }
@@ -180,6 +186,9 @@ impl Allocator {
     pub(crate) fn unlist(&self, heap: &Heap, slab: &'static Slab) {
         heap.bins[slab.class().index()].remove(slab);
         heap.listed_slabs.set(heap.listed_slabs.get() - 1);
+        if slab.forget_emptied() {
+            heap.emptied_units.set(heap.emptied_units.get() - slab.units());
+        }
     }
 
     fn open_slab(&'static self, heap: &'static Heap, class: SizeClass) -> Option<&'static Slab> {

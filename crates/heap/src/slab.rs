@@ -91,6 +91,8 @@ const TRIED: u8 = 8;
 pub(crate) const ACTIVE: u8 = 16;
 /// All blocks are outstanding, and it is in no bin.
 pub(crate) const FULL: u8 = 32;
+/// Became empty, and was kept, since it was last put into its bin.
+const EMPTIED: u8 = 64;
 
 /// Blocks that leave a slab for a thread's list.
 #[derive(Clone, Copy, Debug)]
@@ -229,6 +231,23 @@ impl Slab {
     /// Notes whether it is in a bin.
     pub fn set_listed(&self, listed: bool) {
         self.set_flags(if listed { self.flags() | LISTED } else { self.flags() & !LISTED });
+    }
+
+    /// Notes that it is kept although it is empty.
+    pub(crate) fn note_emptied(&self) {
+        self.set_flags(self.flags() | EMPTIED);
+    }
+
+    /// Forgets that; returns whether it was noted.
+    pub(crate) fn forget_emptied(&self) -> bool {
+        let flags = self.flags();
+        self.set_flags(flags & !EMPTIED);
+        flags & EMPTIED != 0
+    }
+
+    /// Whether it is noted.
+    pub(crate) fn has_been_emptied(&self) -> bool {
+        self.flags() & EMPTIED != 0
     }
 
     /// What a landmark of a slab's record is; `None` for others.
