@@ -293,8 +293,8 @@ impl CpuFrames {
         let (first, end) = (begin + count as usize, begin + held as usize);
         let Some(cold) = self.items.get(begin..first) else { return };
         for frame in cold {
-            if let Some(entry) = table.get(FrameNumber(*frame)) {
-                zone.put_entry(table, FrameNumber(*frame), entry, order);
+            if let Some(window) = table.window(FrameNumber(*frame)) {
+                zone.put_into(table, window, FrameNumber(*frame), order);
             }
         }
         self.items.copy_within(first..end, begin);

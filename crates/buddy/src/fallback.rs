@@ -72,7 +72,7 @@ impl Zone {
                 return None;
             }
             for from in FALLBACKS[wanted.index()] {
-                let Some(first) = self.area.list(from, long).first() else { continue };
+                let Some(first) = self.area.list(from, long).first(table) else { continue };
                 if long >= self.block_order {
                     let (first, entry) = self.area.pop(table, long, from)?;
                     turn(entry, Head::single(FrameState::Tail));
@@ -105,9 +105,9 @@ impl Zone {
         }
         let mut free = self.free_blocks_within(block);
         while let Some((first, order)) = free.next(table) {
-            let Some(entry) = table.get(first) else { continue };
+            let Some((window, entry)) = table.window(first).zip(table.get(first)) else { continue };
             self.area.remove(table, entry, order, from);
-            self.area.insert(table, first, entry, order, wanted);
+            self.area.insert(table, window, (first, entry), order, wanted);
         }
         self.set_mobility(table, block, self.block_order, wanted);
         self.counters.claims += 1;

@@ -3,7 +3,7 @@
 //! Called by `zone`, `fallback` and `compact`, under the lock of the zone. The smallest block that fits is found by one count of
 //! trailing zeros.
 
-use mallow_frame::{Frame, FrameList, FrameTable, Mobility};
+use mallow_frame::{Frame, FrameList, FrameTable, Mobility, Window};
 use mallow_units::{FrameNumber, Order};
 
 /// The free blocks of a zone.
@@ -50,17 +50,17 @@ impl FreeArea {
         (self.masks[0] | self.masks[1] | self.masks[2]) >> order.get() != 0
     }
 
-    /// Adds a block, which is on no list. `entry` is its first frame's.
+    /// Adds a block, which is on no list. `entry` is its first frame's, `window` the region around it.
     #[inline(always)]
     pub fn insert(
         &mut self,
         table: FrameTable<'_>,
-        first: FrameNumber,
-        entry: &Frame,
+        window: Window<'_>,
+        (first, entry): (FrameNumber, &Frame),
         order: Order,
         mobility: Mobility,
     ) {
-        self.lists[mobility.index()][order.index()].link_front(table, first, entry);
+        self.lists[mobility.index()][order.index()].push_front_of(table, window, first, entry);
         // INVARIANT: (1) and (2).
         self.masks[mobility.index()] |= 1 << order.get();
         self.frames += order.frames();
@@ -86,7 +86,7 @@ impl FreeArea {
         order: Order,
         mobility: Mobility,
     ) -> Option<(FrameNumber, &'t Frame)> {
-        let first = self.list(mobility, order).first()?;
+        let first = self.list(mobility, order).first(table)?;
         let entry = table.get(first)?;
         self.remove(table, entry, order, mobility);
         Some((first, entry))

@@ -5,7 +5,7 @@
 
 use core::ops::Range;
 
-use mallow_frame::{Frame, FrameState, FrameTable, Head, Mobility, Place, ZoneKind};
+use mallow_frame::{Frame, FrameState, FrameTable, Head, Mobility, Place, Window, ZoneKind};
 use mallow_units::{FrameNumber, Order};
 
 use crate::compact::Memento;
@@ -173,12 +173,13 @@ impl Zone {
         order: Order,
         mobility: Mobility,
     ) {
+        let Some(window) = table.window(first) else { return };
         while found > order {
             let Some(half) = found.half() else { break };
             let upper = FrameNumber(first.0 + half.frames());
-            let Some(entry) = table.get(upper) else { break };
+            let Some(entry) = window.get(upper) else { break };
             turn(entry, Head { state: FrameState::Buddy, order: half });
-            self.area.insert(table, upper, entry, half, mobility);
+            self.area.insert(table, window, (upper, entry), half, mobility);
             found = half;
         }
         self.counters.frames_taken += u64::from(order.frames());
@@ -187,22 +188,23 @@ impl Zone {
     /// Puts a block in transit back, merged with its buddies.
     ///
     /// Cost: O(1), at most one step per order.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn put(&mut self, table: FrameTable<'_>, first: FrameNumber, order: Order) {
-        if let Some(entry) = table.get(first) {
-            self.put_entry(table, first, entry, order);
+        if let Some(window) = table.window(first) {
+            self.put_into(table, window, first, order);
         }
     }
 
-    /// As [`Zone::put`], with the entry of the first frame. The frame is in transit, or in an array until now.
-    #[inline]
-    pub(crate) fn put_entry(
+    /// As [`Zone::put`], with the region around the block. The frame is in transit, or in an array until now.
+    #[inline(always)]
+    pub(crate) fn put_into(
         &mut self,
         table: FrameTable<'_>,
+        window: Window<'_>,
         first: FrameNumber,
-        entry: &Frame,
         order: Order,
     ) {
+        let Some(entry) = window.get(first) else { return };
         self.counters.frames_freed += u64::from(order.frames());
         let place = entry.place_index();
         let mobility = Place::of_index(place).mobility;
@@ -210,7 +212,7 @@ impl Zone {
         while order < Order::MAX {
             let length = order.frames();
             let buddy = FrameNumber(first ^ length);
-            let Some(entry) = table.get(buddy) else { break };
+            let Some(entry) = window.get(buddy) else { break };
             if !entry.is(Head { state: FrameState::Buddy, order }) {
                 break;
             }
@@ -228,7 +230,7 @@ impl Zone {
         }
         turn(head, Head::single(FrameState::Tail));
         turn(head, Head { state: FrameState::Buddy, order });
-        self.area.insert(table, FrameNumber(first), head, order, mobility);
+        self.area.insert(table, window, (FrameNumber(first), head), order, mobility);
     }
 
     /// Takes a free buddy of another mobility off its list and gives it this one; no, if it is in another zone.

@@ -43,7 +43,7 @@ pub use place::{Mobility, Place, ZoneKind};
 pub use region::{Region, RegionError, Regions};
 pub use run::FrameRun;
 pub use state::{FrameState, Head};
-pub use table::FrameTable;
+pub use table::{FrameTable, Window};
 
 /// The example of the README.
 #[cfg(doctest)]

@@ -6,16 +6,16 @@
 use mallow_units::FrameNumber;
 
 use crate::frame::{Frame, NOBODY};
-use crate::table::FrameTable;
+use crate::table::{FrameTable, Window};
 
 /// A list of frames of one table.
 ///
 /// # Invariants
 ///
 /// 1. Following `next` from `first` passes `count` frames and ends at `last`; `prev` is the way back.
+/// 2. Links are places in the table's slice, which is shorter than [`NOBODY`]: a link to nobody finds no entry.
 ///
-/// Every operation is given the table that the frames are in. A frame that is not in the table is as good as the end of the list, so a wrong
-/// table gives a wrong answer and nothing worse.
+/// Every operation is given the table that the frames are in. A wrong table gives a wrong answer and nothing worse.
 #[derive(Clone, Debug)]
 pub struct FrameList {
     first: u32,
@@ -27,10 +27,6 @@ impl Default for FrameList {
     fn default() -> Self {
         Self::new()
     }
-}
-
-const fn to_frame(link: u32) -> Option<FrameNumber> {
-    if link == NOBODY { None } else { Some(FrameNumber(link)) }
 }
 
 impl FrameList {
@@ -53,64 +49,75 @@ impl FrameList {
 
     /// The frame at the front.
     #[inline]
-    pub const fn first(&self) -> Option<FrameNumber> {
-        to_frame(self.first)
+    pub fn first(&self, table: FrameTable<'_>) -> Option<FrameNumber> {
+        table.regions().number_at(self.first)
     }
 
     /// The frame at the back.
     #[inline]
-    pub const fn last(&self) -> Option<FrameNumber> {
-        to_frame(self.last)
+    pub fn last(&self, table: FrameTable<'_>) -> Option<FrameNumber> {
+        table.regions().number_at(self.last)
     }
 
     /// Puts `frame`, which is on no list, at the front.
     #[inline]
     pub fn push_front(&mut self, table: FrameTable<'_>, frame: FrameNumber) {
-        if let Some(entry) = table.get(frame) {
-            self.link_front(table, frame, entry);
+        if let Some((entry, place)) = entry_of(table, frame) {
+            self.link_front(table, place, entry);
         }
     }
 
-    /// As [`FrameList::push_front`], for who has the frame's entry at hand.
     #[inline(always)]
-    pub fn link_front(&mut self, table: FrameTable<'_>, frame: FrameNumber, entry: &Frame) {
+    fn link_front(&mut self, table: FrameTable<'_>, place: u32, entry: &Frame) {
         entry.set_prev(NOBODY);
         entry.set_next(self.first);
-        match self.first().and_then(|first| table.get(first)) {
-            Some(first) => first.set_prev(frame.0),
-            None => self.last = frame.0,
+        match table.at(self.first) {
+            Some(first) => first.set_prev(place),
+            None => self.last = place,
         }
-        self.first = frame.0;
+        self.first = place;
         self.count += 1;
+    }
+
+    /// As [`FrameList::push_front`], for who has found the frame in a window of the table.
+    #[inline(always)]
+    pub fn push_front_of(
+        &mut self,
+        table: FrameTable<'_>,
+        window: Window<'_>,
+        frame: FrameNumber,
+        entry: &Frame,
+    ) {
+        self.link_front(table, window.place_of(frame), entry);
     }
 
     /// Puts `frame`, which is on no list, at the back.
     #[inline]
     pub fn push_back(&mut self, table: FrameTable<'_>, frame: FrameNumber) {
-        let Some(entry) = table.get(frame) else { return };
+        let Some((entry, place)) = entry_of(table, frame) else { return };
         entry.set_prev(self.last);
         entry.set_next(NOBODY);
-        match self.last().and_then(|last| table.get(last)) {
-            Some(last) => last.set_next(frame.0),
-            None => self.first = frame.0,
+        match table.at(self.last) {
+            Some(last) => last.set_next(place),
+            None => self.first = place,
         }
-        self.last = frame.0;
+        self.last = place;
         self.count += 1;
     }
 
     /// Takes the frame at the front.
     #[inline]
     pub fn pop_front(&mut self, table: FrameTable<'_>) -> Option<FrameNumber> {
-        let frame = self.first()?;
-        self.remove(table, frame);
+        let frame = self.first(table)?;
+        self.unlink(table, table.at(self.first)?);
         Some(frame)
     }
 
     /// Takes the frame at the back.
     #[inline]
     pub fn pop_back(&mut self, table: FrameTable<'_>) -> Option<FrameNumber> {
-        let frame = self.last()?;
-        self.remove(table, frame);
+        let frame = self.last(table)?;
+        self.unlink(table, table.at(self.last)?);
         Some(frame)
     }
 
@@ -126,11 +133,11 @@ impl FrameList {
     #[inline(always)]
     pub fn unlink(&mut self, table: FrameTable<'_>, entry: &Frame) {
         let (prev, next) = (entry.prev(), entry.next());
-        match to_frame(prev).and_then(|prev| table.get(prev)) {
+        match table.at(prev) {
             Some(before) => before.set_next(next),
             None => self.first = next,
         }
-        match to_frame(next).and_then(|next| table.get(next)) {
+        match table.at(next) {
             Some(after) => after.set_prev(prev),
             None => self.last = prev,
         }
@@ -139,17 +146,18 @@ impl FrameList {
 
     /// Puts `new`, which is on no list, in the place of `old`, which is on this one and then on none.
     pub fn replace(&mut self, table: FrameTable<'_>, old: FrameNumber, new: FrameNumber) {
-        let (Some(leaving), Some(coming)) = (table.get(old), table.get(new)) else { return };
+        let Some(leaving) = table.get(old) else { return };
+        let Some((coming, place)) = entry_of(table, new) else { return };
         let (prev, next) = (leaving.prev(), leaving.next());
         coming.set_prev(prev);
         coming.set_next(next);
-        match to_frame(prev).and_then(|prev| table.get(prev)) {
-            Some(before) => before.set_next(new.0),
-            None => self.first = new.0,
+        match table.at(prev) {
+            Some(before) => before.set_next(place),
+            None => self.first = place,
         }
-        match to_frame(next).and_then(|next| table.get(next)) {
-            Some(after) => after.set_prev(new.0),
-            None => self.last = new.0,
+        match table.at(next) {
+            Some(after) => after.set_prev(place),
+            None => self.last = place,
         }
     }
 
@@ -158,13 +166,11 @@ impl FrameList {
     /// Cost: two writes, however long they are.
     pub fn append(&mut self, table: FrameTable<'_>, other: &mut Self) {
         let moved = core::mem::take(other);
-        let (Some(first), Some(_)) = (moved.first(), moved.last()) else { return };
-        match self.last().and_then(|last| table.get(last)) {
-            Some(last) => last.set_next(first.0),
-            None => self.first = first.0,
-        }
-        if let Some(first) = table.get(first) {
-            first.set_prev(self.last);
+        let Some(first) = table.at(moved.first) else { return };
+        first.set_prev(self.last);
+        match table.at(self.last) {
+            Some(last) => last.set_next(moved.first),
+            None => self.first = moved.first,
         }
         self.last = moved.last;
         self.count += moved.count;
@@ -176,8 +182,8 @@ impl FrameList {
         let mut left = self.count;
         core::iter::from_fn(move || {
             left = left.checked_sub(1)?;
-            let frame = to_frame(next)?;
-            next = table.get(frame)?.next();
+            let frame = table.regions().number_at(next)?;
+            next = table.at(next)?.next();
             Some(frame)
         })
     }
@@ -186,18 +192,20 @@ impl FrameList {
     ///
     /// Cost: a walk over the list.
     pub fn is_whole(&self, table: FrameTable<'_>) -> bool {
-        let mut before = NOBODY;
-        let mut seen = 0;
-        for frame in self.iter(table) {
-            if table.get(frame).is_none_or(|entry| entry.prev() != before) {
-                return false;
-            }
-            before = frame.0;
-            seen += 1;
+        let (mut before, mut place) = (NOBODY, self.first);
+        for _ in 0..self.count {
+            let Some(entry) = table.at(place).filter(|entry| entry.prev() == before) else { return false };
+            (before, place) = (place, entry.next());
         }
-        let ends = self.last().and_then(|last| table.get(last)).is_none_or(|last| last.next() == NOBODY);
-        seen == self.count && self.last == before && ends && (self.first == NOBODY) == (seen == 0)
+        place == NOBODY && self.last == before
     }
+}
+
+/// The entry of a frame, and its place.
+#[inline]
+fn entry_of<'t>(table: FrameTable<'t>, frame: FrameNumber) -> Option<(&'t Frame, u32)> {
+    let place = u32::try_from(table.regions().place_of(frame)?).ok()?;
+    Some((table.at(place)?, place))
 }
 
 #[cfg(test)]

@@ -83,8 +83,8 @@ impl core::error::Error for RegionError {}
 ///
 /// # Invariants
 ///
-/// 1. Regions do not overlap, have frames, and stand by rising address; none reaches frame 2^32 - 1, which stands for
-///    "none" in lists.
+/// 1. Regions do not overlap or touch, have frames, and stand by rising address; there are fewer than 2^32 - 1 frames, a
+///    number that stands for "none" in lists.
 /// 2. `places[k]` is the sum of the frames of the regions before `k`.
 /// 3. `longest` is the longest one and `longest_place` its place.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +101,7 @@ impl Regions {
     /// table of its own.
     pub const MAX: usize = 16;
 
-    /// Takes regions by rising address.
+    /// Takes regions by rising address. Those that touch become one.
     ///
     /// # Errors
     ///
@@ -116,27 +116,43 @@ impl Regions {
         let mut made = Self {
             regions: [Region::default(); Self::MAX],
             places: [0; Self::MAX],
-            count: list.len(),
+            count: 0,
             longest: Region::default(),
             longest_place: 0,
         };
-        let (mut end, mut place) = (0, 0);
-        for (at, region) in list.iter().copied().enumerate() {
+        let mut end = 0;
+        for region in list.iter().copied() {
             if region.frames == 0 || region.start.0.checked_add(region.frames).is_none() {
                 return Err(RegionError::Extent { region });
             }
             if region.start.0 < end {
                 return Err(RegionError::Order { region });
             }
-            (made.regions[at], made.places[at]) = (region, place);
-            if region.frames > made.longest.frames {
-                (made.longest, made.longest_place) = (region, place);
-            }
+            made.push(region);
             end = region.end();
-            // INVARIANT: (2) the sum of disjoint regions of frame numbers fits a frame number.
-            place += region.frames;
         }
         Ok(made)
+    }
+
+    /// Adds a region behind all others.
+    fn push(&mut self, region: Region) {
+        match self.count.checked_sub(1) {
+            // INVARIANT: (1) what touches the last one lengthens it.
+            Some(last) if self.regions[last].end() == region.start.0 => {
+                self.regions[last].frames += region.frames;
+            }
+            _ => {
+                // INVARIANT: (2) the sum of disjoint regions of frame numbers fits a frame number.
+                self.places[self.count] = self.frames();
+                self.regions[self.count] = region;
+                self.count += 1;
+            }
+        }
+        let last = self.count - 1;
+        // INVARIANT: (3).
+        if self.regions[last].frames > self.longest.frames {
+            (self.longest, self.longest_place) = (self.regions[last], self.places[last]);
+        }
     }
 
     /// One region.
@@ -170,6 +186,29 @@ impl Regions {
         self.place_elsewhere(frame)
     }
 
+    /// The frame whose entry lies at `place`; `None` beyond the last.
+    #[inline]
+    pub fn number_at(&self, place: u32) -> Option<FrameNumber> {
+        let offset = place.wrapping_sub(self.longest_place);
+        if offset < self.longest.frames {
+            return Some(FrameNumber(self.longest.start.0 + offset));
+        }
+        let at = self.places[..self.count].partition_point(|begin| *begin <= place).checked_sub(1)?;
+        let offset = place - self.places[at];
+        (offset < self.regions[at].frames).then(|| FrameNumber(self.regions[at].start.0 + offset))
+    }
+
+    /// The region that a frame is in, and the place of its first frame.
+    #[inline]
+    pub(crate) fn region_of(&self, frame: FrameNumber) -> Option<(Region, u32)> {
+        if self.longest.contains(frame) {
+            return Some((self.longest, self.longest_place));
+        }
+        let at = self.as_slice().iter().position(|region| region.contains(frame))?;
+        Some((self.regions[at], self.places[at]))
+    }
+
+    #[cold]
     #[inline(never)]
     fn place_elsewhere(&self, frame: FrameNumber) -> Option<usize> {
         let at = self.as_slice().iter().position(|region| region.contains(frame))?;
@@ -193,12 +232,20 @@ mod tests {
         for one in regions.as_slice() {
             for frame in one.iter() {
                 assert_eq!(regions.place_of(frame), Some(place));
+                assert_eq!(regions.number_at(u32::try_from(place).unwrap()), Some(frame));
                 place += 1;
             }
         }
         for outside in [0, 10, 15, 116, 199, 204, u32::MAX] {
             assert_eq!(regions.place_of(FrameNumber(outside)), None, "frame {outside}");
         }
+    }
+
+    #[test]
+    fn regions_that_touch_become_one() {
+        let regions = Regions::new(&[region(4, 4), region(8, 8), region(17, 1), region(18, 2)]).unwrap();
+        assert_eq!(regions.as_slice(), [region(4, 12), region(17, 3)]);
+        assert_eq!((regions.frames(), regions.number_at(15)), (15, None));
     }
 
     #[test]

@@ -44,6 +44,21 @@ impl<'t> FrameTable<'t> {
         self.get(frame).ok_or(FrameError::Outside { frame })
     }
 
+    /// The entry at a place in the slice.
+    #[inline]
+    pub(crate) fn at(self, place: u32) -> Option<&'t Frame> {
+        self.frames.get(place as usize)
+    }
+
+    /// The region around a frame, for who goes from a frame to its neighbours.
+    #[inline]
+    pub fn window(self, frame: FrameNumber) -> Option<Window<'t>> {
+        let (region, place) = self.regions.region_of(frame)?;
+        let begin = place as usize;
+        let frames = self.frames.get(begin..begin + region.frames as usize)?;
+        Some(Window { frames, start: region.start, place })
+    }
+
     /// All frame numbers, the lowest first.
     pub fn numbers(self) -> impl DoubleEndedIterator<Item = FrameNumber> + use<'t> {
         self.regions.as_slice().iter().flat_map(|region| region.iter())
@@ -92,6 +107,30 @@ impl<'t> FrameTable<'t> {
         let (Some(from), Some(to)) = (self.get(from), self.get(to)) else { return false };
         to.take_over(from);
         true
+    }
+}
+
+/// A view of one region: what lies around a frame is found by one subtraction.
+///
+/// Regions do not touch, so the buddy of a frame, if there is one, is in the same region.
+#[derive(Clone, Copy, Debug)]
+pub struct Window<'t> {
+    frames: &'t [Frame],
+    start: FrameNumber,
+    place: u32,
+}
+
+impl<'t> Window<'t> {
+    /// The entry of a frame; `None` if it is not in this region.
+    #[inline]
+    pub fn get(self, frame: FrameNumber) -> Option<&'t Frame> {
+        self.frames.get(frame.0.wrapping_sub(self.start.0) as usize)
+    }
+
+    /// The place in the table's slice of a frame of this region.
+    #[inline]
+    pub(crate) const fn place_of(self, frame: FrameNumber) -> u32 {
+        self.place.wrapping_add(frame.0.wrapping_sub(self.start.0))
     }
 }
 

@@ -292,7 +292,7 @@ impl Lru {
         if oldest + PROTECTED > self.youngest {
             return None;
         }
-        let frame = self.lists[kind as usize][place(oldest)].first()?;
+        let frame = self.lists[kind as usize][place(oldest)].first(table)?;
         self.unlink(table, frame);
         if let Some(entry) = table.get(frame) {
             entry.raise(Flag::Isolated);

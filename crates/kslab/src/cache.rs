@@ -173,6 +173,39 @@ impl<P: Pages> Cache<P> {
         }
     }
 
+    /// Makes sure that the next `count` allocations of `cpu` succeed, if nobody else uses it and whatever it frees meanwhile.
+    ///
+    /// False if there is no memory, or if `count` is more than a magazine holds: 60 small objects, 4 of a page or more. Caches
+    /// that check have no magazines.
+    ///
+    /// # Source
+    ///
+    /// `kmem_cache_prefill_sheaf`.
+    pub fn prefill(&self, cpu: &mut CpuCache, count: u32) -> bool {
+        if cpu.key != self.key || count > self.capacity() || self.checks.any() {
+            return count == 0;
+        }
+        // A spare magazine that is not empty is full.
+        if cpu.main.count() >= count || cpu.spare.count() > 0 {
+            return true;
+        }
+        if cpu.main.is_blank() {
+            cpu.main = self.empty_magazine().unwrap_or(Owned::blank());
+        }
+        while cpu.main.count() < count {
+            let main = &mut cpu.main;
+            let room = main.capacity() - main.count();
+            let taken = self.take(room, |object| {
+                let has_room = main.push(object);
+                debug_assert!(has_room, "no more was asked for");
+            });
+            if taken == 0 {
+                return false;
+            }
+        }
+        true
+    }
+
     #[cold]
     #[inline(never)]
     fn alloc_slow(&self, cpu: &mut CpuCache, tag: u64) -> Option<NonNull<u8>> {

@@ -8,6 +8,8 @@
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
+use mallow_units::FrameNumber;
+
 use crate::cache::Cache;
 use crate::corruption::Corruption;
 use crate::guard::{Damage, Event, Spot, Track, Use};
@@ -95,6 +97,12 @@ impl<P: Pages> Cache<P> {
         // SAFETY: the bytes of the slot, as bytes that need not be initialised. A constructor that leaves some uninitialised could only do so by
         // writing `MaybeUninit::uninit`, which leaves what is there.
         unsafe { &mut *(core::ptr::from_mut(object) as *mut [MaybeUninit<u8>]) }
+    }
+
+    /// The object in slot `index` of the slab at `head`, whether it is free or not; `None` if there is no such slab.
+    #[inline]
+    pub(crate) fn object_at(&self, head: FrameNumber, index: u32) -> Option<NonNull<u8>> {
+        Slab::object_at(&self.pages, &self.layout, self.identity, head, index)
     }
 
     fn note(&self, slot: &mut [u8], event: Event, cpu: u32, tag: u64) {

@@ -19,6 +19,9 @@
 //! A [`Cache`] is described by a [`Spec`], takes memory from [`Pages`], and is shared by reference; each processor has a
 //! [`CpuCache`] of its own. [`Checks`] turn on red zones, poison and tags, whose findings are [`Corruption`]s.
 //!
+//! [`Kmalloc`] has a cache per size class, [`Vmalloc`] maps frames from anywhere in a row, and a [`CachePool`] gives trees and tables their
+//! nodes.
+//!
 //! Used by `kmm` and by kernels. Uses `units`, `ds`, `frame`, `buddy`.
 
 #![no_std]
@@ -34,6 +37,7 @@ pub mod corruption;
 mod cpu;
 pub mod depot;
 pub mod guard;
+pub mod info;
 pub mod kmalloc;
 pub mod layout;
 pub mod lock;
@@ -41,24 +45,28 @@ mod magazine;
 #[cfg(not(loom))]
 mod node_pages;
 pub mod pages;
+pub mod pool;
 mod reap;
 mod slab;
-pub mod slabinfo;
 mod slabs;
 pub mod spec;
 mod supply;
+pub mod vmalloc;
 
 pub use cache::Cache;
 pub use corruption::Corruption;
 pub use cpu::CpuCache;
 pub use guard::{Damage, Track};
+pub use info::Info;
 pub use kmalloc::{Kmalloc, KmallocCpu};
 pub use layout::Layout;
 #[cfg(not(loom))]
 pub use node_pages::NodePages;
 pub use pages::{Identities, Pages};
+pub use pool::CachePool;
 pub use reap::Leak;
 pub use spec::{Checks, CreateError, Spec};
+pub use vmalloc::Vmalloc;
 
 /// The example of the README.
 #[cfg(doctest)]

@@ -14,6 +14,7 @@ use mallow_units::{FrameNumber, PageCount};
 
 use crate::cache::Cache;
 use crate::cpu::CpuCache;
+use crate::depot::Stack;
 use crate::guard::{Event, Track};
 use crate::magazine::{Owned, PER_FRAME};
 use crate::pages::Pages;
@@ -123,11 +124,17 @@ impl<P: Pages> Cache<P> {
     /// `kmem_cache_destroy`, which prints the objects that remain.
     #[expect(clippy::result_large_err, reason = "the cache itself, once in its life")]
     pub fn destroy(mut self) -> Result<(), Leak<P>> {
+        if self.empty() { Ok(()) } else { Err(Leak { cache: self }) }
+    }
+
+    /// Returns all memory, that of magazines included, if nothing is out; whether that is so. The cache starts anew.
+    pub(crate) fn empty(&mut self) -> bool {
         self.unload_depot(u32::MAX);
         self.return_empty(u32::MAX);
         if !self.is_idle() {
-            return Err(Leak { cache: self });
+            return false;
         }
+        self.empty = Stack::new();
         let mut frames = core::mem::take(&mut self.slabs.get_mut().magazine_frames);
         let table = self.pages.table();
         while let Some(frame) = frames.pop_front(table) {
@@ -135,7 +142,7 @@ impl<P: Pages> Cache<P> {
                 self.pages.free(run);
             }
         }
-        Ok(())
+        true
     }
 
     /// Whether all objects are in their slabs, and all magazines in the depot.

@@ -171,6 +171,25 @@ impl<'a, P: Pages> Slab<'a, P> {
         self.at_offset(self.layout.object(self.head, index))
     }
 
+    /// The object in slot `index` of the slab at `head`, whether it is free or not; `None` if there is no such slab.
+    #[inline]
+    pub(crate) fn object_at(
+        pages: &'a P,
+        layout: &'a Layout,
+        identity: u32,
+        head: FrameNumber,
+        index: u32,
+    ) -> Option<NonNull<u8>> {
+        let table = pages.table();
+        let record = table.get(head)?;
+        let is_ours =
+            record.is(Head { state: FrameState::Slab, order: layout.order }) && record.owner() == identity;
+        if !is_ours || index >= layout.objects {
+            return None;
+        }
+        Some(Self { pages, table, layout, head, record }.object(index))
+    }
+
     /// The bytes of a slot, object and guards.
     ///
     /// # Safety

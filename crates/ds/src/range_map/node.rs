@@ -48,9 +48,11 @@ impl Node {
     }
 
     /// How many keys are at most `key`.
-    #[inline]
+    #[inline(never)]
     pub(super) fn rank(&self, key: u64) -> usize {
-        // COST: all keys are compared, without a branch and several at a time; a binary search mispredicts.
+        // COST: all keys are compared, without a branch and two at a time; a binary search mispredicts. Out of line, because
+        // the compiler otherwise folds the sum into an address, key by key (14.6 ns instead of 11.0 for a lookup among
+        // a thousand ranges, 24.2 instead of 18.1 among ten thousand).
         let above = key.wrapping_add(1);
         let ranks = self.keys.iter().map(|one| one.wrapping_sub(above) >> 63);
         mallow_units::word::to_usize(ranks.sum())
