@@ -48,6 +48,8 @@ impl Limits {
 pub struct Layout {
     /// The lowest page that an ordinary process may map. `vm.mmap_min_addr`.
     pub lowest: PageNumber,
+    /// The lowest page that the kernel chooses: a hint below goes up to it. `CONFIG_LSM_MMAP_MIN_ADDR`, unless `lowest` is higher.
+    pub lowest_chosen: PageNumber,
     /// The page after the last that a process may map.
     pub end: PageNumber,
     /// Mappings are placed below this page, the highest first.
@@ -66,6 +68,7 @@ impl Layout {
     /// The lower half of x86-64 with four levels of tables, nothing randomised.
     pub const X86_64: Self = Self {
         lowest: PageNumber(16),
+        lowest_chosen: PageNumber(16),
         end: PageNumber(0x7_ffff_ffff),
         top: PageNumber(0x7_ffff_7fff),
         bottom: PageNumber(0x2_aaaa_aaaa),

@@ -1,6 +1,6 @@
 //! `mmap`: check, place, charge, unmap what is in the way, add.
 
-use mallow_units::{Errno, PageCount, PageSpan, VirtAddr};
+use mallow_units::{Errno, PageCount, PageNumber, PageSpan, VirtAddr};
 
 use crate::area::{FileId, Vma};
 use crate::edit::{Charges, PAGE, Sign, is_charged};
@@ -130,6 +130,9 @@ impl<S: Store> Space<S> {
         if self.area_count() > self.limits.max_areas as usize {
             return Err(Errno::ENOMEM);
         }
+        let is_low = address.page() != PageNumber(0) && address.page() < self.layout.lowest_chosen;
+        let address =
+            if is_low && !flags.has(MapFlags::FIXED) { self.layout.lowest_chosen.start() } else { address };
         let kind = MapFlags(flags.0 & MapFlags::KIND.0);
         let is_anonymous = file.is_none() && !flags.has(MapFlags::SHARED);
         let span = self.place(Placing { address, pages: count, flags, is_anonymous })?;

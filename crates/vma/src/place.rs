@@ -59,7 +59,7 @@ impl<S: Store> Space<S> {
     fn at_hint(&self, address: VirtAddr, pages: u64) -> Option<PageSpan> {
         let page = match address.page() {
             PageNumber(0) => return None,
-            page => page.max(self.layout.lowest),
+            page => page,
         };
         let span = PageSpan::of(page, pages).filter(|span| span.end() <= self.layout.end)?;
         let is_free = match self.at_or_after(span.start()) {
@@ -104,7 +104,7 @@ impl<S: Store> Space<S> {
 
     /// The highest free pages, with the gap that a stack above needs.
     fn highest_free(&self, low: PageNumber, high: PageNumber, pages: u64) -> Option<PageSpan> {
-        let low = low.max(self.layout.lowest);
+        let low = low.max(self.layout.lowest_chosen);
         let mut high = high;
         loop {
             let start = PageNumber(self.map.highest_room(low.0, high.0, pages)?);
@@ -118,7 +118,7 @@ impl<S: Store> Space<S> {
 
     /// The lowest free pages, with the gap that a stack above needs.
     fn lowest_free(&self, low: PageNumber, high: PageNumber, pages: u64) -> Option<PageSpan> {
-        let mut low = low.max(self.layout.lowest);
+        let mut low = low.max(self.layout.lowest_chosen);
         loop {
             let start = PageNumber(self.map.lowest_room(low.0, high.0, pages)?);
             let span = PageSpan::of(start, pages)?;

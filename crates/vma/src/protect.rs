@@ -124,6 +124,10 @@ impl<S: Store> Space<S> {
         self.tally(new, count, Sign::Plus);
         // So that the first write does not have to wait for a copy.
         if old.has(Flags::LOCKED) && !old.has_any(Flags::WRITE | Flags::SHARED) && new.has(Flags::WRITE) {
+            if !old.has(Flags::LOCK_ON_FAULT) {
+                // Linux writes to the pages at once, so what comes next in the range sees a family here.
+                self.prepare_anon(part.start(), pages)?;
+            }
             pages.populate(part);
         }
         Ok(())

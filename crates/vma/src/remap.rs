@@ -159,7 +159,9 @@ impl<S: Store> Space<S> {
             if is_charged {
                 self.charge(more, pages)?;
             }
-            let longer = Vma { span: grown, offset: area.offset_of(grown.start()), ..*area };
+            // Linux does not ask here whether the family is a child's: what lies above may join.
+            let flags = area.flags.without(Flags::FORKED);
+            let longer = Vma { span: grown, offset: area.offset_of(grown.start()), flags, ..*area };
             self.add(longer, pages)?;
             self.tally(area.flags, more, Sign::Plus);
             if area.flags.has(Flags::LOCKED) {
@@ -192,6 +194,8 @@ impl<S: Store> Space<S> {
                 return Err(Errno::ENOMEM);
             }
             self.take_out(span, Charges::GiveBack, pages)?;
+            // It may have lain there itself.
+            self.find(remap.from).ok_or(Errno::EFAULT)?;
         }
         if remap.new < remap.old {
             self.shrink_to(&remap, pages)?;

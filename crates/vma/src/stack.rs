@@ -16,7 +16,7 @@ impl<S: Store> Space<S> {
     /// # Errors
     ///
     /// - `EFAULT`: the area above is no stack, or there is none.
-    /// - `EPERM`: `page` is below the lowest that may be mapped.
+    /// - `EPERM`: `page` is below the lowest that the kernel chooses.
     /// - `ENOMEM`: it would come closer to the area below than the guard gap, unless that is a stack or without access; or
     ///   it would break a limit; or there is no commitment.
     pub fn grow_stack(&mut self, page: PageNumber, pages: &mut impl Pages) -> Result<(), Errno> {
@@ -25,7 +25,7 @@ impl<S: Store> Space<S> {
         if !area.flags.has(Flags::GROWS_DOWN) {
             return Err(Errno::EFAULT);
         }
-        if page < self.layout.lowest {
+        if page < self.layout.lowest_chosen {
             return Err(Errno::EPERM);
         }
         if let Some(below) = self.before(page) {
@@ -37,10 +37,11 @@ impl<S: Store> Space<S> {
         let count = grown.pages();
         let size = area.span.end().0 - page.0;
         let is_too_long = size > self.limits.stack / PAGE || count > area.offset;
+        // A stack that must not grow has a family from then on all the same, as in Linux.
+        let anon = self.prepare_anon(area.span.start(), pages)?;
         if !self.may_expand(area.flags, count) || is_too_long || !self.may_lock(area.flags, count) {
             return Err(Errno::ENOMEM);
         }
-        let anon = self.prepare_anon(area.span.start(), pages)?;
         if area.flags.has(Flags::ACCOUNTED) {
             self.charge(count, pages)?;
         }
@@ -48,9 +49,6 @@ impl<S: Store> Space<S> {
         let area = Vma { anon: Some(anon), ..self.find(area.span.start()).copied().unwrap_or(area) };
         let span = PageSpan::new(page, area.span.end()).unwrap_or(area.span);
         self.reshape(area.span.start(), Vma { span, offset: area.offset - count, ..area });
-        if area.flags.has(Flags::LOCKED) {
-            pages.populate(grown);
-        }
         Ok(())
     }
 
