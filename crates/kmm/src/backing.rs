@@ -231,7 +231,8 @@ impl World {
         }
     }
 
-    /// `MADV_FREE`: private pages that nobody else has may be dropped, unless they are written again; what is in swap is dropped now.
+    /// `MADV_FREE`: private pages may be dropped, unless they are written again, or others have them and they are not in swap as
+    /// they are; what is in swap is dropped now.
     fn lazily_free(&mut self, pid: Pid, span: PageSpan) {
         self.unmap_if(pid, span, |entry| {
             entry
@@ -245,7 +246,8 @@ impl World {
                 let suits =
                     found.level == Level::Page && found.entry.has_frame() && !found.entry.is_special();
                 let info = physical.frame(found.entry.frame_number());
-                if suits && info.state() == FrameState::Anon && info.references() == 1 {
+                let is_free_to_clean = info.references() == 1 || !info.has(Flag::Dirty);
+                if suits && info.state() == FrameState::Anon && is_free_to_clean {
                     frames.push((found.page, found.entry));
                 }
             }

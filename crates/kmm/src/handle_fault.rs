@@ -181,7 +181,10 @@ impl World {
             return Err(out_of_tables(error));
         }
         let info = self.physical.frame(frame);
-        info.raise(Flag::Dirty);
+        // The entry knows that it was written, unless it cannot be.
+        if !rights.may_write() {
+            info.raise(Flag::Dirty);
+        }
         if is_locked {
             info.raise(Flag::Unevictable);
         }
@@ -208,9 +211,6 @@ impl World {
         let writable =
             entry.with_rights(rights(area.flags(), true)).exclusive(true).accessed(true).dirty(true);
         self.change_entry(pid, page, writable);
-        if let Some(frame) = entry.mapped() {
-            self.physical.frame(frame).raise(Flag::Dirty);
-        }
         Ok(())
     }
 

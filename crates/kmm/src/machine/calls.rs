@@ -2,12 +2,15 @@
 
 use alloc::vec::Vec;
 
+use mallow_frame::Flag;
 use mallow_units::{Errno, PageSpan, VirtAddr};
 use mallow_vma::fault::Access;
-use mallow_vma::{Advice, Backing, FileId, Flags, LockFlags, MapRequest, Prot, RemapFlags, Vma};
+use mallow_vma::{
+    Advice, Backing as Contents, FileId, Flags, Growing, LockFlags, MapRequest, Prot, RemapFlags, Space, Vma,
+};
 
 use crate::absent::Absent;
-use crate::backing::Populate;
+use crate::backing::{Backing, Populate};
 use crate::handle_fault::Signal;
 use crate::machine::{Machine, Process};
 use crate::mm::Pid;
@@ -28,6 +31,13 @@ const fn advice_errno(signal: Signal) -> Errno {
     }
 }
 
+/// What to do about the next area when a page of one cannot be had.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    GoOn,
+    Stop,
+}
+
 impl Machine {
     /// `mmap(2)`.
     ///
@@ -35,10 +45,8 @@ impl Machine {
     ///
     /// Those of Linux; `ESRCH` if there is no such process.
     pub fn mmap(&mut self, pid: Pid, request: &MapRequest) -> Result<VirtAddr, Errno> {
-        let (address, later) = self.call(pid, |space, pages| space.mmap(request, pages))?;
         // What cannot be had now may be had later: `MAP_POPULATE` never fails.
-        let _ = self.populate(pid, &later);
-        Ok(address)
+        self.call_and_populate(pid, |space, pages| space.mmap(request, pages))
     }
 
     /// `munmap(2)`.
@@ -47,7 +55,7 @@ impl Machine {
     ///
     /// Those of Linux; `ESRCH` if there is no such process.
     pub fn munmap(&mut self, pid: Pid, address: VirtAddr, length: u64) -> Result<(), Errno> {
-        self.call(pid, |space, pages| space.munmap(address, length, pages)).map(|((), _)| ())
+        self.call(pid, |space, pages| space.munmap(address, length, pages)).0
     }
 
     /// `mprotect(2)`.
@@ -56,9 +64,7 @@ impl Machine {
     ///
     /// Those of Linux; `ESRCH` if there is no such process.
     pub fn mprotect(&mut self, pid: Pid, address: VirtAddr, length: u64, prot: Prot) -> Result<(), Errno> {
-        let ((), later) = self.call(pid, |space, pages| space.mprotect(address, length, prot, pages))?;
-        let _ = self.populate(pid, &later);
-        Ok(())
+        self.call_and_populate(pid, |space, pages| space.mprotect(address, length, prot, pages))
     }
 
     /// `mremap(2)`.
@@ -75,11 +81,9 @@ impl Machine {
         flags: RemapFlags,
         new_address: VirtAddr,
     ) -> Result<VirtAddr, Errno> {
-        let (address, later) = self.call(pid, |space, pages| {
+        self.call_and_populate(pid, |space, pages| {
             space.mremap(address, old_length, new_length, flags, new_address, pages)
-        })?;
-        let _ = self.populate(pid, &later);
-        Ok(address)
+        })
     }
 
     /// The system call behind `brk(2)`: returns the end of the heap, moved or not.
@@ -88,9 +92,7 @@ impl Machine {
     ///
     /// `ESRCH` if there is no such process.
     pub fn brk(&mut self, pid: Pid, address: VirtAddr) -> Result<VirtAddr, Errno> {
-        let (end, later) = self.call(pid, |space, pages| Ok(space.brk(address, pages)))?;
-        let _ = self.populate(pid, &later);
-        Ok(end)
+        self.call_and_populate(pid, |space, pages| Ok(space.brk(address, pages)))
     }
 
     /// `mlock2(2)`; without `on_fault`, `mlock(2)`.
@@ -99,8 +101,8 @@ impl Machine {
     ///
     /// Those of Linux; `ESRCH` if there is no such process.
     pub fn mlock(&mut self, pid: Pid, address: VirtAddr, length: u64, on_fault: bool) -> Result<(), Errno> {
-        let ((), later) = self.call(pid, |space, pages| space.mlock(address, length, on_fault, pages))?;
-        self.populate(pid, &later).map_err(lock_errno)
+        let (answer, later) = self.call(pid, |space, pages| space.mlock(address, length, on_fault, pages));
+        answer.and(self.populate(pid, &later, Then::Stop).map_err(lock_errno))
     }
 
     /// `munlock(2)`.
@@ -109,7 +111,7 @@ impl Machine {
     ///
     /// Those of Linux; `ESRCH` if there is no such process.
     pub fn munlock(&mut self, pid: Pid, address: VirtAddr, length: u64) -> Result<(), Errno> {
-        self.call(pid, |space, pages| space.munlock(address, length, pages)).map(|((), _)| ())
+        self.call(pid, |space, pages| space.munlock(address, length, pages)).0
     }
 
     /// `mlockall(2)`.
@@ -118,10 +120,8 @@ impl Machine {
     ///
     /// Those of Linux; `ESRCH` if there is no such process.
     pub fn mlockall(&mut self, pid: Pid, flags: LockFlags) -> Result<(), Errno> {
-        let ((), later) = self.call(pid, |space, pages| space.mlockall(flags, pages))?;
         // Linux ignores what cannot be faulted in here.
-        let _ = self.populate(pid, &later);
-        Ok(())
+        self.call_and_populate(pid, |space, pages| space.mlockall(flags, pages))
     }
 
     /// `munlockall(2)`.
@@ -130,7 +130,7 @@ impl Machine {
     ///
     /// Those of Linux; `ESRCH` if there is no such process.
     pub fn munlockall(&mut self, pid: Pid) -> Result<(), Errno> {
-        self.call(pid, |space, pages| space.munlockall(pages)).map(|((), _)| ())
+        self.call(pid, |space, pages| space.munlockall(pages)).0
     }
 
     /// `madvise(2)`.
@@ -139,8 +139,9 @@ impl Machine {
     ///
     /// Those of Linux; `ESRCH` if there is no such process.
     pub fn madvise(&mut self, pid: Pid, address: VirtAddr, length: u64, advice: Advice) -> Result<(), Errno> {
-        let ((), later) = self.call(pid, |space, pages| space.madvise(address, length, advice, pages))?;
-        self.populate(pid, &later).map_err(advice_errno)
+        let (answer, later) = self.call(pid, |space, pages| space.madvise(address, length, advice, pages));
+        // What was to be faulted in lies below what was refused.
+        self.populate(pid, &later, Then::Stop).map_err(advice_errno).and(answer)
     }
 
     /// `mincore(2)`: a byte for each page, whose lowest bit says whether the page is in memory.
@@ -163,9 +164,9 @@ impl Machine {
             return true;
         }
         match (entry.payload().map(Absent::of_payload), area.backing()) {
-            (Some(Absent::Swapped { .. }), _) | (None, Backing::Anonymous) => false,
+            (Some(Absent::Swapped { .. }), _) | (None, Contents::Anonymous) => false,
             (Some(Absent::Guard), _) => false,
-            (None, Backing::File(file)) => self.is_cached(file, area.offset_of(page)),
+            (None, Contents::File(file)) => self.is_cached(file, area.offset_of(page)),
         }
     }
 
@@ -215,8 +216,19 @@ impl Machine {
         Ok(())
     }
 
-    /// Faults pages in, area by area; goes on with the next area when a page cannot be had, and returns the first reason.
-    fn populate(&mut self, pid: Pid, later: &[(PageSpan, Populate)]) -> Result<(), Signal> {
+    /// Runs a system call that does not tell of pages that cannot be faulted in.
+    fn call_and_populate<R>(
+        &mut self,
+        pid: Pid,
+        call: impl FnOnce(&mut Space<Growing>, &mut Backing<'_>) -> Result<R, Errno>,
+    ) -> Result<R, Errno> {
+        let (answer, later) = self.call(pid, call);
+        let _ = self.populate(pid, &later, Then::GoOn);
+        answer
+    }
+
+    /// Faults pages in, area by area; returns the first reason why one cannot be had.
+    fn populate(&mut self, pid: Pid, later: &[(PageSpan, Populate)], then: Then) -> Result<(), Signal> {
         let mut outcome = Ok(());
         for (span, how) in later {
             let Ok(process) = self.process(pid) else { continue };
@@ -225,12 +237,18 @@ impl Machine {
                 let part = area.span().common(*span);
                 let done = part.map_or(Ok(()), |part| self.populate_area(pid, &area, part, *how));
                 outcome = outcome.and(done);
+                if outcome.is_err() && then == Then::Stop {
+                    return outcome;
+                }
             }
         }
         outcome
     }
 
     fn populate_area(&mut self, pid: Pid, area: &Vma, span: PageSpan, how: Populate) -> Result<(), Signal> {
+        if how == Populate::Usual && area.flags().has(Flags::LOCK_ON_FAULT) {
+            return Ok(());
+        }
         // A private area that may be written gets its pages as a write would, so that they need no copy later.
         let is_written = area.flags().has(Flags::WRITE) && area.is_private();
         let access = match how {
@@ -243,6 +261,8 @@ impl Machine {
             let suffices = entry.is_present() && (access != Access::Write || entry.rights().may_write());
             if !suffices {
                 self.fault(pid, page, access)?;
+            } else if access == Access::Write && !entry.is_dirty() {
+                self.world.physical.frame(entry.frame_number()).raise(Flag::Dirty);
             }
         }
         Ok(())

@@ -343,14 +343,16 @@ impl Machine {
         self.world.physical.count_by_state(FrameState::Anon)
     }
 
-    /// Runs a system call on the areas of a process; returns what is to be faulted in.
+    /// Runs a system call on the areas of a process; returns its answer, and what is to be faulted in whatever that is.
     fn call<R>(
         &mut self,
         pid: Pid,
         call: impl FnOnce(&mut Space<Growing>, &mut Backing<'_>) -> Result<R, Errno>,
-    ) -> Result<(R, Vec<(mallow_units::PageSpan, Populate)>), Errno> {
+    ) -> (Result<R, Errno>, Vec<(mallow_units::PageSpan, Populate)>) {
         self.now_ns = self.now_ns.saturating_add(self.costs.call);
-        let process = self.processes.get_mut(pid.0 as usize).and_then(Option::as_mut).ok_or(Errno::ESRCH)?;
+        let Some(process) = self.processes.get_mut(pid.0 as usize).and_then(Option::as_mut) else {
+            return (Err(Errno::ESRCH), Vec::new());
+        };
         // In mode 2 a mapping cannot be left out of the account.
         let never_overcommit = self.world.policy.mode == Mode::Never;
         if process.space.limits().never_overcommit != never_overcommit {
@@ -362,7 +364,7 @@ impl Machine {
         let answer = call(&mut process.space, &mut backing);
         let later = core::mem::take(&mut backing.later);
         self.settle(pid);
-        Ok((answer?, later))
+        (answer, later)
     }
 
     /// After a fault or a call: time that went into making room, the background, and the end of those who were killed.
