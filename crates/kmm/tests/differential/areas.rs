@@ -1,19 +1,17 @@
 //! What both simulated sides say about the areas of a process, in the words of `/proc`.
 
-use mallow_units::PageCount;
+use mallow_units::{PageCount, PageNumber, VirtAddr};
 use mallow_vma::{Backing, FileId, Flags, Growing, Layout, Limits, MapFlags, MapRequest, Prot, Space, Vma};
 
-use crate::live::{Ground, Totals};
+use crate::live::{Ground, HEAP_PAGES, Totals};
 use crate::transcript::Area;
-
-use mallow_units::{PageNumber, VirtAddr};
 
 const PAGE: u64 = 4096;
 
 /// Where things lie on the live side.
 pub(crate) fn layout(ground: &Ground) -> Layout {
     let top = VirtAddr(ground.arena_end).page();
-    Layout { top, heap_start: VirtAddr(ground.heap), ..Layout::X86_64 }
+    Layout { lowest: ground.lowest.page(), top, heap_start: VirtAddr(ground.heap), ..Layout::X86_64 }
 }
 
 /// What a process may use there.
@@ -37,6 +35,12 @@ pub(crate) fn of_script<'space>(
     space.areas().filter(move |area| area.span().start() < end)
 }
 
+/// Whether the live side reports a page's entry: not all that a script could reach is looked at.
+pub(crate) fn is_looked_at(page: u64, ground: &Ground) -> bool {
+    let (arena, heap) = (ground.arena / PAGE, ground.heap / PAGE);
+    (arena..ground.arena_end / PAGE).contains(&page) || (heap..heap + HEAP_PAGES as u64).contains(&page)
+}
+
 /// The line of `maps`.
 pub(crate) fn line(
     space: &Space<Growing>,
@@ -52,7 +56,7 @@ pub(crate) fn line(
     let (name, offset) = match area.backing() {
         Backing::File(file) if is_named(file) => ("file", area.offset() * PAGE),
         Backing::File(_) => ("shared", area.offset() * PAGE),
-        Backing::Anonymous if start <= space.heap_end().0 && end >= ground.heap => ("[heap]", 0),
+        Backing::Anonymous if start < space.heap_end().0 && end > ground.heap => ("[heap]", 0),
         Backing::Anonymous => ("anon", 0),
     };
     Area { start, end, access: access.iter().collect(), offset, name: name.to_owned() }

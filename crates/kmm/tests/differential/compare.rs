@@ -4,7 +4,8 @@ use core::fmt::Write as _;
 
 use mallow_kmm::script::{Call, Script};
 
-use crate::transcript::{Area, End, Step, Transcript};
+use crate::known::{self, Concern};
+use crate::transcript::{Area, Detail, End, Step, Transcript};
 
 /// The kinds of memory of `smaps` that are compared.
 const KINDS: [&str; 9] = [
@@ -21,15 +22,19 @@ const KINDS: [&str; 9] = [
 
 /// The first difference, as text; `None` if there is none.
 pub(crate) fn difference(script: &Script, live: &Transcript, simulated: &Transcript) -> Option<String> {
+    if known::is_excused(script, Concern::Everything) {
+        return None;
+    }
+    let has_borders = !known::is_excused(script, Concern::Borders);
     let statements = script.statements.iter().zip(live.steps.iter().zip(&simulated.steps));
     for (index, (statement, (live, simulated))) in statements.enumerate() {
-        if let Some(text) = step(live, simulated) {
+        if let Some(text) = step(live, simulated, has_borders) {
             return Some(format!("statement {}, `{statement}`: {text}", index + 1));
         }
     }
     for (process, (live, simulated)) in live.ends.iter().zip(&simulated.ends).enumerate() {
         let text = match (live, simulated) {
-            (Some(live), Some(simulated)) => end(script, live, simulated),
+            (Some(live), Some(simulated)) => end(script, live, simulated, has_borders),
             (None, None) => None,
             (live, _) => Some(format!("lives on Linux: {}", live.is_some())),
         };
@@ -38,7 +43,8 @@ pub(crate) fn difference(script: &Script, live: &Transcript, simulated: &Transcr
         }
     }
     let exits = script.statements.iter().any(|statement| statement.call == Call::Exit);
-    if !exits && live.committed_kib != simulated.committed_kib {
+    let is_compared = !exits && !known::is_excused(script, Concern::Committed);
+    if is_compared && live.committed_kib != simulated.committed_kib {
         let (live, simulated) = (live.committed_kib, simulated.committed_kib);
         return Some(format!("Committed_AS: Linux {live} KiB, simulated {simulated} KiB"));
     }
@@ -50,17 +56,26 @@ pub(crate) fn may_be_noise(difference: &str) -> bool {
     difference.starts_with("Committed_AS")
 }
 
-fn step(live: &Step, simulated: &Step) -> Option<String> {
+fn step(live: &Step, simulated: &Step, has_borders: bool) -> Option<String> {
     if live.outcome != simulated.outcome {
         return Some(format!("Linux {}, simulated {}", live.outcome, simulated.outcome));
     }
-    (live.maps != simulated.maps).then(|| {
+    let is_same = if has_borders {
+        live.maps == simulated.maps
+    } else {
+        joined(live.maps.clone(), Area::join) == joined(simulated.maps.clone(), Area::join)
+    };
+    (!is_same).then(|| {
         format!("other areas\n  Linux:\n{}  simulated:\n{}", list(&live.maps), list(&simulated.maps))
     })
 }
 
-fn end(script: &Script, live: &End, simulated: &End) -> Option<String> {
-    for (live, simulated) in live.areas.iter().zip(&simulated.areas) {
+fn end(script: &Script, live: &End, simulated: &End, has_borders: bool) -> Option<String> {
+    let [live_areas, simulated_areas] = [live, simulated].map(|end| {
+        let areas = end.areas.clone();
+        if has_borders { areas } else { joined(areas, Detail::join) }
+    });
+    for (live, simulated) in live_areas.iter().zip(&simulated_areas) {
         let sorted = |flags: &[String]| {
             let mut flags = flags.to_vec();
             flags.sort();
@@ -97,6 +112,17 @@ fn end(script: &Script, live: &End, simulated: &End) -> Option<String> {
         (totals.0.locked, totals.1.locked) = (0, 0);
     }
     (totals.0 != totals.1).then(|| format!("sums: Linux {:?}, simulated {:?}", totals.0, totals.1))
+}
+
+/// The areas, those that are alike and touch as one.
+fn joined<T>(areas: Vec<T>, join: impl Fn(&mut T, &T) -> bool) -> Vec<T> {
+    let mut joined: Vec<T> = Vec::new();
+    for area in areas {
+        if !joined.last_mut().is_some_and(|last| join(last, &area)) {
+            joined.push(area);
+        }
+    }
+    joined
 }
 
 fn list(areas: &[Area]) -> String {

@@ -12,8 +12,10 @@ use crate::live::ARENA_PAGES;
 use crate::random::Random;
 
 const PAGE: u64 = 4096;
-/// Sizes that no address space has room for, and that overflow when they are rounded up.
-const TOO_LONG: [u64; 5] = [1 << 47, (1 << 47) - PAGE, u64::MAX, u64::MAX - PAGE + 1, 1 << 63];
+/// Sizes that overflow when they are added to an address or rounded up.
+const AROUND_THE_END: [u64; 2] = [u64::MAX, u64::MAX - PAGE + 1];
+/// Sizes that no address space has room for. Not all calls care, and those would work on what is not the script's.
+const TOO_LONG: [u64; 3] = [1 << 47, (1 << 47) - PAGE, 1 << 63];
 
 /// Writes script number `index` of `seed`.
 pub(crate) fn script(seed: u64, index: u64) -> Script {
@@ -110,6 +112,7 @@ impl Writer {
             0 => self.mmap(),
             1 => {
                 let (at, bytes) = self.target();
+                let bytes = self.perhaps_too_long(bytes);
                 self.suppose(&at, bytes, false);
                 Call::Munmap { at, bytes }
             }
@@ -198,6 +201,7 @@ impl Writer {
         } else {
             self.span()
         };
+        let bytes = self.perhaps_too_long(bytes);
         self.suppose(&at, bytes, true);
         Call::Mmap { at, bytes, protection, flags, source }
     }
@@ -221,6 +225,7 @@ impl Writer {
             }
         };
         let old_bytes = if self.random.one_in(30) { 0 } else { old_bytes };
+        let new_bytes = self.perhaps_too_long(new_bytes);
         let flags = self.random.weighted(&[
             (20, 0),
             (30, remap::MAYMOVE),
@@ -232,7 +237,14 @@ impl Writer {
             (1, 8),
         ]);
         let needs_target = flags & (remap::FIXED | remap::DONTUNMAP) != 0;
-        let to = (needs_target && !self.random.one_in(8)).then(|| self.span().0);
+        let mut to = (needs_target && !self.random.one_in(8)).then(|| self.span().0);
+        if let Some(to) = &mut to
+            && to.base == Base::Arena
+        {
+            // Behind the last window lies what is not the script's.
+            let pages = new_bytes.div_ceil(PAGE).min(self.pages);
+            to.distance = to.distance.min((self.window + self.pages - pages) * PAGE);
+        }
         if let Some(to) = &to {
             self.suppose(&at, old_bytes, flags & remap::DONTUNMAP != 0);
             self.suppose(to, new_bytes, true);
@@ -408,10 +420,14 @@ impl Writer {
     fn bytes(&mut self, pages: u64) -> u64 {
         match self.random.below(100) {
             0 | 1 => 0,
-            2 => self.random.pick(&TOO_LONG),
+            2 => self.random.pick(&AROUND_THE_END),
             3..6 => pages * PAGE - self.random.pick(&[1, 0x800, 0xfff]),
             _ => pages * PAGE,
         }
+    }
+
+    fn perhaps_too_long(&mut self, bytes: u64) -> u64 {
+        if self.random.one_in(80) { self.random.pick(&TOO_LONG) } else { bytes }
     }
 
     fn protection(&mut self) -> u32 {

@@ -8,14 +8,14 @@ use mallow_kmm::mm::Pid;
 use mallow_kmm::physical::ZERO_FRAME;
 use mallow_kmm::script::{Call, MAX_PROCESSES, Player, Script};
 use mallow_units::{Bytes, VirtAddr};
-use mallow_vma::{Flags, Vma};
+use mallow_vma::{Flags, Limits, Vma};
 
 use crate::areas;
 use crate::live::{Ground, Totals};
 use crate::transcript::{Area, Detail, End, Step, Transcript};
 
 /// More than any script touches.
-const RAM: Bytes = Bytes(16 << 20);
+const RAM: Bytes = Bytes(4 << 20);
 
 /// Runs a script, and checks every invariant after each statement.
 pub(crate) fn run(script: &Script, ground: &Ground) -> Transcript {
@@ -31,6 +31,11 @@ pub(crate) fn run(script: &Script, ground: &Ground) -> Transcript {
     let mut transcript = Transcript::default();
     for statement in &script.statements {
         let outcome = player.step(&mut machine, statement);
+        if let (Call::Rlimit { .. }, Some(pid)) = (&statement.call, player.pid(statement.process)) {
+            let space = &mut machine.process_mut(pid).expect("it lives").space;
+            let locked = space.limits().locked.min(ground.locked_limit);
+            space.set_limits(Limits { locked, ..*space.limits() });
+        }
         machine.check().unwrap_or_else(|broken| panic!("after `{statement}`: {broken}"));
         let pid = player.pid(statement.process).filter(|_| !matches!(statement.call, Call::Exit));
         let maps = pid.map(|pid| maps(&machine, pid, ground)).unwrap_or_default();
@@ -59,6 +64,7 @@ fn end(machine: &Machine, pid: Pid, ground: &Ground, before: Totals) -> End {
     let detail =
         |(area, line)| Detail { area: line, kib: kib(machine, pid, area), flags: areas::flags(area) };
     let pages = areas::of_script(space, ground).flat_map(|area| entries(machine, pid, area));
+    let pages = pages.filter(|(page, _)| areas::is_looked_at(*page, ground));
     End {
         areas: areas::of_script(space, ground).zip(maps(machine, pid, ground)).map(detail).collect(),
         totals: areas::totals(space).since(before),

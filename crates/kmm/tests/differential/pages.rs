@@ -72,6 +72,13 @@ struct Frame {
     is_dirty: bool,
 }
 
+/// A mapping of a cached page that has not been written through it. All files here are shared memory, of which the kernel
+/// does not need to know who writes.
+fn clean(area: &Vma, frame: usize) -> Mapped {
+    let is_writable = area.flags().has(Flags::SHARED) && area.flags().has(Flags::WRITE);
+    Mapped { holds: Holds::Cache(frame), is_writable, is_dirty: false }
+}
+
 impl World {
     fn next(&mut self) -> NonZeroU32 {
         self.numbers += 1;
@@ -115,31 +122,42 @@ impl World {
         self.insert(page.0, Mapped { holds: Holds::Anon(frame), is_writable: true, is_dirty: true });
     }
 
-    /// Maps the cached page and its cached neighbours.
-    pub(crate) fn map_cache(&mut self, area: &Vma, page: PageNumber) {
+    /// Maps the page and its neighbours, if they are cached.
+    pub(crate) fn map_around(&mut self, area: &Vma, page: PageNumber) {
         let Backing::File(file) = area.backing() else { unreachable!("anonymous memory has no cache") };
-        let in_window = page.0 % AROUND;
-        let first = (page.0 - in_window).max(area.span().start().0);
-        let end = (first.max(page.0 - in_window) + AROUND)
-            .min(area.span().end().0)
-            .min((page.0 / TABLE + 1) * TABLE);
-        let end = end.min(first + AROUND);
-        let is_cached = self.files[&file].cache.contains_key(&area.offset_of(page));
-        let around = if is_cached { first..end } else { page.0..page.0 + 1 };
-        self.cached(file, area.offset_of(page));
-        for near in around {
+        // The window begins on a boundary or with the area, and is as long either way.
+        let first = (page.0 - page.0 % AROUND).max(area.span().start().0);
+        let end = (first + AROUND).min(area.span().end().0).min((page.0 / TABLE + 1) * TABLE);
+        for near in first..end {
             let index = area.offset_of(PageNumber(near));
             let cached = self.files[&file].cache.get(&index).copied();
             let is_free = !self.table().contains_key(&near);
             if let Some(frame) = cached.filter(|_| is_free && self.reaches(file, index)) {
-                self.insert(near, Mapped { holds: Holds::Cache(frame), is_writable: false, is_dirty: false });
+                self.insert(near, clean(area, frame));
             }
+        }
+    }
+
+    pub(crate) fn map_cache(&mut self, area: &Vma, page: PageNumber) {
+        let Backing::File(file) = area.backing() else { unreachable!("anonymous memory has no cache") };
+        if !self.table().contains_key(&page.0) {
+            let frame = self.cached(file, area.offset_of(page));
+            self.insert(page.0, clean(area, frame));
+        }
+    }
+
+    /// The kernel looked a page up in order to write to it.
+    pub(crate) fn mark_dirty(&mut self, page: u64) {
+        let Some(mapped) = self.table().get(&page).copied() else { return };
+        if let (Holds::Anon(frame) | Holds::Cache(frame), false) = (mapped.holds, mapped.is_dirty) {
+            self.frames[frame].is_dirty = true;
         }
     }
 
     pub(crate) fn write_cache(&mut self, area: &Vma, page: PageNumber) {
         let Backing::File(file) = area.backing() else { unreachable!("anonymous memory has no cache") };
         let frame = self.cached(file, area.offset_of(page));
+        self.frames[frame].is_dirty = true;
         self.insert(page.0, Mapped { holds: Holds::Cache(frame), is_writable: true, is_dirty: true });
     }
 
@@ -359,11 +377,13 @@ impl Pages for World {
     }
 
     fn protect(&mut self, area: &Vma, span: PageSpan) {
-        if area.flags().has(Flags::WRITE) {
-            return;
-        }
         let pages = span.start().0..span.end().0;
-        self.table_mut().range_mut(pages).for_each(|(_, mapped)| mapped.is_writable = false);
+        let mapped = self.table_mut().range_mut(pages).map(|(_, mapped)| mapped);
+        if !area.flags().has(Flags::WRITE) {
+            mapped.for_each(|mapped| mapped.is_writable = false);
+        } else if area.flags().has(Flags::SHARED) {
+            mapped.for_each(|mapped| mapped.is_writable = true);
+        }
     }
 
     fn relocate(&mut self, _: &Vma, from: PageSpan, to: PageNumber) -> Result<(), Errno> {
@@ -385,7 +405,17 @@ impl Pages for World {
             Advice::DONT_NEED | Advice::DONT_NEED_LOCKED => self.unmap(area, span),
             Advice::FREE => {
                 let pages = span.start().0..span.end().0;
-                self.table_mut().range_mut(pages).for_each(|(_, mapped)| mapped.is_dirty = false);
+                let Self { tables, frames, current, .. } = self;
+                for (_, mapped) in
+                    tables.get_mut(*current).into_iter().flat_map(|table| table.range_mut(pages.clone()))
+                {
+                    let Holds::Anon(frame) = mapped.holds else { continue };
+                    let frame = &mut frames[frame];
+                    // What others share is theirs to write back.
+                    if !frame.is_dirty || frame.maps == 1 {
+                        (frame.is_dirty, mapped.is_dirty) = (false, false);
+                    }
+                }
             }
             Advice::REMOVE => {
                 if let Backing::File(file) = area.backing() {

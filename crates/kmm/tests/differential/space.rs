@@ -73,11 +73,13 @@ impl<'ground> Kernel<'ground> {
         };
         (self.world.current, self.world.child) = (number, self.processes.len());
         let mut outcome = self.perform(&mut space, script, index);
-        for span in core::mem::take(&mut self.world.populate) {
-            if let Err(errno) = self.populate(&mut space, span, &statement.call) {
-                outcome = Outcome::Refused(errno);
-            }
+        let spans = core::mem::take(&mut self.world.populate);
+        let populated =
+            spans.into_iter().try_for_each(|span| self.populate(&mut space, span, &statement.call));
+        if let Err(errno) = populated {
+            outcome = Outcome::Refused(errno);
         }
+        space.check().unwrap_or_else(|broken| panic!("after `{statement}`: {broken}"));
         let maps = areas::of_script(&space, self.ground).map(|area| self.line(&space, area)).collect();
         self.results.push(if let Outcome::Value(value) = outcome { value } else { 0 });
         if statement.call == Call::Exit {
@@ -209,14 +211,18 @@ impl<'ground> Kernel<'ground> {
                 }
                 _ => area.expect("what is allowed lies in an area"),
             };
+            if matches!(action, Action::MapNew | Action::CopyCache | Action::Copy | Action::Reuse) {
+                space.prepare_anon(page, &mut self.world).expect("there is an area");
+            }
+            if action == Action::MapCache {
+                self.world.map_around(&area, page);
+            }
+            let is_new = matches!(action, Action::MapCache | Action::WriteCache | Action::CopyCache);
             if let Backing::File(file) = area.backing()
-                && action != Action::Spurious
+                && is_new
                 && !self.world.reaches(file, area.offset_of(page))
             {
                 return Err(Signal::BeyondFile);
-            }
-            if matches!(action, Action::MapNew | Action::CopyCache | Action::Copy | Action::Reuse) {
-                space.prepare_anon(page, &mut self.world).expect("there is an area");
             }
             match action {
                 Action::MapZero => self.world.map_zero(page),
@@ -246,12 +252,24 @@ impl<'ground> Kernel<'ground> {
             if asked.is_none() && area.flags().has(Flags::LOCK_ON_FAULT) {
                 continue;
             }
+            let needed = match asked {
+                Some(Access::Write) => Flags::WRITE,
+                Some(_) => Flags::READ,
+                None => Flags::NONE,
+            };
+            if !area.flags().has(needed) {
+                return Err(Errno::EINVAL);
+            }
             let pages = area.span().start().0.max(span.start().0)..area.span().end().0.min(span.end().0);
             for page in pages {
-                let Err(signal) = self.fault(space, PageNumber(page), access) else { continue };
+                if self.fault(space, PageNumber(page), access).is_ok() {
+                    if access == Access::Write {
+                        self.world.mark_dirty(page);
+                    }
+                    continue;
+                }
                 match call {
                     Call::Mlock { .. } => return Err(Errno::ENOMEM),
-                    Call::Madvise { .. } if signal == Signal::NotAllowed => return Err(Errno::EINVAL),
                     Call::Madvise { .. } => return Err(Errno::EFAULT),
                     _ => break,
                 }
@@ -268,6 +286,7 @@ impl<'ground> Kernel<'ground> {
             flags: areas::flags(area),
         };
         let pages = areas::of_script(space, self.ground).flat_map(|area| self.world.entries(number, area));
+        let pages = pages.filter(|(page, _)| areas::is_looked_at(*page, self.ground));
         End {
             areas: areas::of_script(space, self.ground).map(detail).collect(),
             totals,

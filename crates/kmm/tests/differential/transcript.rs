@@ -60,6 +60,33 @@ pub(crate) struct Detail {
 /// The bits of an entry of `pagemap` that are compared: present, swapped, of a file or shared, mapped once.
 const ENTRY_BITS: u64 = 1 << 63 | 1 << 62 | 1 << 61 | 1 << 56;
 
+impl Area {
+    /// Takes in an area that goes on where this one ends, if it is alike.
+    pub(crate) fn join(&mut self, next: &Self) -> bool {
+        let is_file = self.name != "anon" && self.name != "[heap]";
+        let goes_on = !is_file || next.offset == self.offset + (self.end - self.start);
+        let is_alike =
+            self.end == next.start && self.access == next.access && self.name == next.name && goes_on;
+        if is_alike {
+            self.end = next.end;
+        }
+        is_alike
+    }
+}
+
+impl Detail {
+    /// Takes in an area that goes on where this one ends, if it is alike.
+    pub(crate) fn join(&mut self, next: &Self) -> bool {
+        let is_alike = self.flags == next.flags && self.area.join(&next.area);
+        if is_alike {
+            for (kind, kib) in &next.kib {
+                *self.kib.entry(kind.clone()).or_default() += kib;
+            }
+        }
+        is_alike
+    }
+}
+
 /// The lines of `maps` that belong to a script.
 pub(crate) fn maps(text: &str, ground: &Ground) -> Vec<Area> {
     text.lines().filter_map(|line| area(line, ground)).collect()
@@ -102,6 +129,12 @@ pub(crate) fn charged_kib(smaps: &str) -> i64 {
     sum
 }
 
+/// The number in a file of `/proc/sys`.
+pub(crate) fn number(path: &str) -> u64 {
+    let text = std::fs::read_to_string(path).expect("Linux");
+    text.trim().parse().expect("a number")
+}
+
 /// The entries of `pagemap` that say something, by page number.
 pub(crate) fn pages(entries: &[u64], start: u64) -> impl Iterator<Item = (u64, u64)> {
     let numbered = (start / 4096..).zip(entries);
@@ -110,6 +143,8 @@ pub(crate) fn pages(entries: &[u64], start: u64) -> impl Iterator<Item = (u64, u
 
 /// How far below the arena mappings are a script's: nothing else lies there.
 const BELOW: u64 = 1 << 40;
+/// Below this too: programs lie higher.
+const LOW: u64 = 1 << 20;
 /// How far above the start of the heap.
 const ABOVE: u64 = 1 << 32;
 
@@ -120,7 +155,7 @@ fn area(line: &str, ground: &Ground) -> Option<Area> {
     let (start, end) = (hex(start)?, hex(end)?);
     let is_in_arena = (ground.arena - BELOW..ground.arena_end).contains(&start);
     let is_in_heap = (ground.heap..ground.heap + ABOVE).contains(&start);
-    if !is_in_arena && !is_in_heap {
+    if !is_in_arena && !is_in_heap && start >= LOW {
         return None;
     }
     let access = words.next()?.to_owned();

@@ -15,6 +15,7 @@ use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 
 use mallow_kmm::script::Script;
+use mallow_units::VirtAddr;
 
 use crate::transcript::{self, End, Step, Transcript};
 use wire::Wire;
@@ -45,11 +46,13 @@ pub(crate) struct Ground {
     pub(crate) stack_limit: u64,
     /// The hard one too.
     pub(crate) locked_limit: u64,
+    /// Nothing may be mapped below.
+    pub(crate) lowest: VirtAddr,
     /// KiB of memory and swap.
     pub(crate) ram_kib: u64,
 }
 
-pub(crate) use wire::{ARENA_PAGES, Totals};
+pub(crate) use wire::{ARENA_PAGES, HEAP_PAGES, Totals};
 
 impl Live {
     /// Starts the zygote.
@@ -113,7 +116,8 @@ impl Live {
             totals: wire.before,
             charged_kib: transcript::charged_kib(&smaps),
             stack_limit: soft_limit(libc::RLIMIT_STACK),
-            locked_limit: zygote::LOCKED_LIMIT,
+            locked_limit: wire.locked_limit,
+            lowest: VirtAddr(transcript::number("/proc/sys/vm/mmap_min_addr")),
             ram_kib: raw::field(&meminfo, b"MemTotal:") + raw::field(&meminfo, b"SwapTotal:"),
         };
         self.ground = Some(ground);

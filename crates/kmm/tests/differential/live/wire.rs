@@ -40,6 +40,8 @@ pub(crate) struct Wire {
     pub(crate) arena: u64,
     /// The program break at the start.
     pub(crate) heap: u64,
+    /// Bytes that may be locked.
+    pub(crate) locked_limit: u64,
     /// `/proc/self/maps` at the start.
     pub(crate) backdrop: [u8; 32 << 10],
     /// Bytes of it.

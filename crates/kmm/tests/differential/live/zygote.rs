@@ -11,7 +11,7 @@ use super::wire::{ARENA_PAGES, Wire};
 
 const PAGE: u64 = 4096;
 /// Bytes that may be locked, unless a script says less: enough for all that a process has.
-pub(crate) const LOCKED_LIMIT: u64 = 1 << 40;
+const LOCKED_LIMIT: u64 = 1 << 40;
 /// The end of the arena is a multiple of this, so that no alignment of huge pages depends on luck.
 const GIGABYTE: u64 = 1 << 30;
 
@@ -20,9 +20,14 @@ pub(crate) fn serve(wire: &mut Wire, requests: u64, answers: u64) -> ! {
     call(libc::SYS_prctl, [libc::PR_SET_PDEATHSIG as u64, libc::SIGKILL as u64, 0, 0, 0, 0]);
     call(libc::SYS_prctl, [libc::PR_SET_CHILD_SUBREAPER as u64, 1, 0, 0, 0, 0]);
     call(libc::SYS_prctl, [libc::PR_SET_THP_DISABLE as u64, 1, 0, 0, 0, 0]);
+    // Only who may lift the limit can: the hard one is what counts then.
+    let mut limits = [LOCKED_LIMIT; 2];
+    let resource = u64::from(libc::RLIMIT_MEMLOCK);
+    call(libc::SYS_setrlimit, [resource, limits.as_ptr() as u64, 0, 0, 0, 0]);
+    call(libc::SYS_getrlimit, [resource, (&raw mut limits) as u64, 0, 0, 0, 0]);
+    (limits[0], wire.locked_limit) = (limits[1], limits[1]);
+    call(libc::SYS_setrlimit, [resource, limits.as_ptr() as u64, 0, 0, 0, 0]);
     drop_capabilities();
-    let limits = [LOCKED_LIMIT; 2];
-    call(libc::SYS_setrlimit, [u64::from(libc::RLIMIT_MEMLOCK), limits.as_ptr() as u64, 0, 0, 0, 0]);
     raw::handle_signals(&mut wire.signal_stack);
     give_back_heap(wire);
     fence(wire);
