@@ -24,6 +24,7 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 
 #[cfg(any(test, feature = "std"))]
 extern crate alloc;
@@ -49,6 +50,7 @@ pub mod request;
 pub mod space;
 mod stack;
 pub mod store;
+pub mod thread_stack;
 mod unmap;
 
 pub use area::{AnonId, Backing, FileId, Vma};
@@ -58,6 +60,7 @@ pub use pages::{Pages, Unbacked};
 pub use request::{Advice, LockFlags, MapFlags, MapRequest, OpenFile, Prot, RemapFlags};
 pub use space::Space;
 pub use store::{Fixed, Store};
+pub use thread_stack::{ThreadStack, ThreadStacks};
 
 #[cfg(feature = "std")]
 pub use store::Growing;

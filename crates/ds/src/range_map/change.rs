@@ -50,9 +50,7 @@ impl<P: Pool<Node>> RangeMap<P> {
                 self.tell_next(path.leaf());
             }
         } else {
-            if !self.pool.reserve(self.nodes_for_split(&path)) {
-                return Err(Refusal::NoNode);
-            }
+            self.promise(self.nodes_for_split(&path))?;
             self.forget();
             self.split_leaf(&path, at, Found { start, end, value })?;
         }
@@ -146,7 +144,7 @@ impl<P: Pool<Node>> RangeMap<P> {
     fn insert_first(&mut self, start: u64, end: u64, value: u32) -> Result<(), Refusal> {
         let mut leaf = Node::BLANK;
         leaf.insert_range(0, start, end, value);
-        self.root = self.pool.take(leaf).ok_or(Refusal::NoNode)?;
+        self.root = self.take(leaf)?;
         (self.levels, self.len, self.last_end) = (1, 1, end);
         Ok(())
     }
@@ -256,7 +254,7 @@ impl<P: Pool<Node>> RangeMap<P> {
         right.set_before(left.end_before(left.len()));
         right.set_next(left.next());
         let (left_gap, right_gap, first) = (left.leaf_gap(), right.leaf_gap(), right.start(0));
-        let number = self.pool.take(right).ok_or(Refusal::NoNode)?;
+        let number = self.take(right)?;
         left.set_next(number);
         *self.pool.get_mut(path.leaf()) = left;
         self.add_child(path, left_gap, first, number, right_gap)?;
@@ -306,13 +304,13 @@ impl<P: Pool<Node>> RangeMap<P> {
                 right.insert_child(slot + 1 - cut, key, child, gap);
             }
             (left_gap, gap, key) = (left.inner_gap(), right.inner_gap(), up);
-            child = self.pool.take(right).ok_or(Refusal::NoNode)?;
+            child = self.take(right)?;
             *self.pool.get_mut(number) = left;
         }
         let mut root = Node::BLANK;
         (root.links[0], root.words[0], root.count) = (self.root, left_gap, 1);
         root.insert_child(1, key, child, gap);
-        self.root = self.pool.take(root).ok_or(Refusal::NoNode)?;
+        self.root = self.take(root)?;
         self.levels += 1;
         Ok(())
     }

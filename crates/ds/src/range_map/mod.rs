@@ -98,13 +98,15 @@ pub struct RangeMap<P> {
     len: u32,
     /// The end of the highest range; 0 if there is none.
     last_end: u64,
+    /// Nodes that the pool has promised and that have not been taken.
+    promised: usize,
     hint: AtomicU64,
 }
 
 impl<P: Pool<Node>> RangeMap<P> {
     /// An empty map, with nodes in `pool`.
     pub fn new(pool: P) -> Self {
-        Self { pool, root: NONE, levels: 0, len: 0, last_end: 0, hint: find::no_hint() }
+        Self { pool, root: NONE, levels: 0, len: 0, last_end: 0, promised: 0, hint: find::no_hint() }
     }
 
     /// How many ranges there are.
@@ -138,6 +140,23 @@ impl<P: Pool<Node>> RangeMap<P> {
         // A new root takes eleven more children before it is full, and nobody reserves that many inserts twice over.
         let roots = 1 + inserts / 8;
         let nodes = inserts * self.levels.max(1) as usize + roots;
-        if self.pool.reserve(nodes) { Ok(()) } else { Err(Refusal::NoNode) }
+        self.promise(nodes)
+    }
+
+    /// Has the pool promise that the next `nodes` are there, unless it has already.
+    fn promise(&mut self, nodes: usize) -> Result<(), Refusal> {
+        if self.promised < nodes {
+            if !self.pool.reserve(nodes) {
+                return Err(Refusal::NoNode);
+            }
+            self.promised = nodes;
+        }
+        Ok(())
+    }
+
+    /// Takes a node.
+    fn take(&mut self, node: Node) -> Result<u32, Refusal> {
+        self.promised = self.promised.saturating_sub(1);
+        self.pool.take(node).ok_or(Refusal::NoNode)
     }
 }

@@ -27,9 +27,7 @@ impl<P: Pool<Node>> RangeMap<P> {
             leaf.insert_range(slot + 1, at, end, value);
         } else {
             let path = self.way_to(at);
-            if !self.pool.reserve(self.nodes_for_split(&path)) {
-                return Err(Refusal::NoNode);
-            }
+            self.promise(self.nodes_for_split(&path))?;
             self.forget();
             self.pool.get_mut(number).words[slot] = at;
             self.split_leaf(&path, slot + 1, Found { start: at, end, value })?;
