@@ -10,7 +10,7 @@
 //! One array per zone, mobility and order up to 3. Its owner is one processor, which has it by `&mut`; nobody else touches it, so that a hit costs
 //! no lock and no atomic read-modify-write. Another processor that wants the frames asks for them, see `drain`.
 
-use mallow_frame::{Frame, FrameRun, FrameState, FrameTable, Head, Mobility, Place, ZoneKind};
+use mallow_frame::{Frame, FrameRun, FrameState, FrameTable, Head, Mobility, Place, Window, ZoneKind};
 use mallow_units::{FrameNumber, Order};
 
 use crate::node::{Node, Refused};
@@ -22,44 +22,27 @@ use crate::zone::{Zone, turn};
 const ORDERS: usize = 4;
 /// Arrays of one order.
 const KINDS: usize = Place::COUNT;
-/// Runs that an array has room for, by order.
-const ROOM: [usize; ORDERS] = [64, 16, 16, 16];
-/// Where the arrays of each order begin.
-const BEGIN: [usize; ORDERS] = {
-    let mut begin = [0; ORDERS];
-    let mut order = 1;
-    while order < ORDERS {
-        begin[order] = begin[order - 1] + KINDS * ROOM[order - 1];
-        order += 1;
-    }
-    begin
-};
-const ITEMS: usize = BEGIN[ORDERS - 1] + KINDS * ROOM[ORDERS - 1];
+/// Runs that an array has room for; only the array of single frames uses all of it.
+const ROOM: usize = 64;
+/// Runs of several frames that an array holds at most.
+const RUNS: u32 = 16;
+const ARRAYS: usize = ORDERS * KINDS;
 
-/// One array: which zone, mobility and order it is for.
+/// The index of an array: which order, zone and mobility it is for. Less than [`ARRAYS`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Slot {
-    /// Less than [`ORDERS`].
-    order: usize,
-    /// Less than [`KINDS`].
-    kind: usize,
-}
+struct Slot(usize);
 
 impl Slot {
     /// The array for a place, by its index; `None` for an order that has none.
     #[inline]
     const fn of(place: usize, order: Order) -> Option<Self> {
-        if order.index() < ORDERS && place < KINDS {
-            Some(Self { order: order.index(), kind: place })
-        } else {
-            None
-        }
+        if order.index() < ORDERS && place < KINDS { Some(Self(order.index() * KINDS + place)) } else { None }
     }
 
     /// Where its items begin.
     #[inline]
     const fn begin(self) -> usize {
-        BEGIN[self.order] + self.kind * ROOM[self.order]
+        self.0 * ROOM
     }
 }
 
@@ -74,8 +57,7 @@ pub struct Limits {
 
 impl Limits {
     /// Arrays of full length.
-    #[expect(clippy::cast_possible_truncation, reason = "small constants")]
-    pub const FULL: Self = Self { singles: ROOM[0] as u32, runs: ROOM[1] as u32 };
+    pub const FULL: Self = Self { singles: 64, runs: RUNS };
 
     /// Arrays for a node of `frames`: a processor keeps at most a 512th of it in one array, as far as that is something at all.
     pub const fn of_memory(frames: u32) -> Self {
@@ -89,14 +71,14 @@ impl Limits {
 ///
 /// # Invariants
 ///
-/// 1. `counts` of an array is at most `most` of its order, and that at most [`ROOM`].
+/// 1. `counts` of an array is at most `most` of it, and that at most [`ROOM`].
 #[derive(Clone, Debug)]
 pub struct CpuFrames {
-    counts: [[u32; KINDS]; ORDERS],
-    most: [u32; ORDERS],
+    counts: [u32; ARRAYS],
+    most: [u32; ARRAYS],
     /// By the highest zone of a request: the zone that it is served from first.
     preferred: [ZoneKind; ZoneKind::COUNT],
-    items: [u32; ITEMS],
+    items: [u32; ARRAYS * ROOM],
 }
 
 impl CpuFrames {
@@ -109,16 +91,16 @@ impl CpuFrames {
     pub fn with_limits(node: &Node, limits: Limits) -> Self {
         let (singles, runs) = (limits.singles.min(Limits::FULL.singles), limits.runs.min(Limits::FULL.runs));
         Self {
-            counts: [[0; KINDS]; ORDERS],
-            most: [singles, runs, runs, runs],
+            counts: [0; ARRAYS],
+            most: core::array::from_fn(|slot| if slot < KINDS { singles } else { runs }),
             preferred: ZoneKind::ALL.map(|highest| node.preferred(highest)),
-            items: [0; ITEMS],
+            items: [0; ARRAYS * ROOM],
         }
     }
 
     /// How many runs the arrays may hold.
     pub const fn limits(&self) -> Limits {
-        Limits { singles: self.most[0], runs: self.most[1] }
+        Limits { singles: self.most[0], runs: self.most[KINDS] }
     }
 
     /// Allocates from the array, or from the node if need be: the whole fast path.
@@ -150,11 +132,12 @@ impl CpuFrames {
     #[inline]
     fn take_from(&mut self, table: FrameTable<'_>, zone: ZoneKind, request: &Request) -> Option<FrameRun> {
         let slot = Slot::of(Place { zone, mobility: request.mobility }.index(), request.order)?;
-        let top = self.counts[slot.order][slot.kind].checked_sub(1)?;
+        let top = self.counts[slot.0].checked_sub(1)?;
         let first = FrameNumber(*self.items.get(slot.begin() + top as usize)?);
         // If what was asked for is no use of an allocation, nothing has changed.
-        let run = table.mint(first, Head { state: request.usage, order: request.order }).ok()?;
-        self.counts[slot.order][slot.kind] = top;
+        let usage = Head { state: request.usage, order: request.order };
+        let run = table.mint_from(first, FrameState::PerCpu, usage)?;
+        self.counts[slot.0] = top;
         Some(run)
     }
 
@@ -246,13 +229,13 @@ impl CpuFrames {
     fn put_if_easy(&mut self, table: FrameTable<'_>, run: &FrameRun) -> bool {
         let Some(entry) = table.get(run.first()) else { return false };
         let Some(slot) = Slot::of(entry.place_index(), run.order()) else { return false };
-        let count = self.counts[slot.order][slot.kind];
+        let count = self.counts[slot.0];
         let Some(item) = self.items.get_mut(slot.begin() + count as usize) else { return false };
-        if count >= self.most[slot.order] || !entry.retire(run.order(), FrameState::PerCpu) {
+        if count >= self.most[slot.0] || !entry.retire(run.order(), FrameState::PerCpu) {
             return false;
         }
         // INVARIANT: (1) it was less than `most`.
-        self.counts[slot.order][slot.kind] = count + 1;
+        self.counts[slot.0] = count + 1;
         *item = run.first().0;
         true
     }
@@ -276,7 +259,7 @@ impl CpuFrames {
         if let Some(place) = table.get(run.first()).map(Frame::place)
             && let Some(slot) = Slot::of(place.index(), run.order())
         {
-            let half = self.most[slot.order].div_ceil(2);
+            let half = self.most[slot.0].div_ceil(2);
             self.flush(table, node.zone_mut(place.zone), slot, run.order(), half);
         }
         match self.put(table, run)? {
@@ -287,18 +270,34 @@ impl CpuFrames {
 
     /// Hands the `count` coldest of an array back and moves the others down.
     fn flush(&mut self, table: FrameTable<'_>, zone: &mut Zone, slot: Slot, order: Order, count: u32) {
-        let held = self.counts[slot.order][slot.kind];
+        let held = self.counts[slot.0];
         let count = count.min(held);
         let begin = slot.begin();
         let (first, end) = (begin + count as usize, begin + held as usize);
         let Some(cold) = self.items.get(begin..first) else { return };
-        for frame in cold {
-            if let Some(window) = table.window(FrameNumber(*frame)) {
-                zone.put_into(table, window, FrameNumber(*frame), order);
+        // COST: every second frame is merged, which writes to two frames somewhere else in the table. To look at all of them first
+        // makes one wait of 2 x 32, which is a third of the time when the table does not fit the cache.
+        let neighbours = cold.iter().filter_map(|frame| table.get(FrameNumber(*frame ^ order.frames())));
+        core::hint::black_box(neighbours.fold(0, |all, entry| all ^ entry.look_ahead(table)));
+        zone.count_freed(order, count);
+        // Nearly all frames of an array are in one region, and belong where its frames belong.
+        let usual = Place::of_index(slot.0 % KINDS);
+        let mut window = None;
+        for frame in cold.iter().copied().map(FrameNumber) {
+            if window.and_then(|window: Window<'_>| window.get(frame)).is_none() {
+                window = table.window(frame);
+            }
+            let Some((window, entry)) = window.and_then(|window| Some((window, window.get(frame)?))) else {
+                continue;
+            };
+            if entry.place_index() == usual.index() {
+                zone.merge(table, window, (frame, entry), order, usual);
+            } else {
+                zone.merge_elsewhere(table, window, (frame, entry), order);
             }
         }
         self.items.copy_within(first..end, begin);
-        self.counts[slot.order][slot.kind] = held - count;
+        self.counts[slot.0] = held - count;
     }
 
     /// Gives all frames back to the node; returns how many. Under the lock of the node.
@@ -335,25 +334,25 @@ impl CpuFrames {
     fn items(&self, zone: ZoneKind, mobility: Mobility, order: Order) -> &[u32] {
         let Some(slot) = Slot::of(Place { zone, mobility }.index(), order) else { return &[] };
         let begin = slot.begin();
-        let end = begin + self.counts[slot.order][slot.kind] as usize;
+        let end = begin + self.counts[slot.0] as usize;
         self.items.get(begin..end).unwrap_or(&[])
     }
 
     #[inline]
     const fn capacity(&self, order: Order) -> u32 {
-        if order.index() < ORDERS { self.most[order.index()] } else { 0 }
+        if order.index() < ORDERS { self.most[order.index() * KINDS] } else { 0 }
     }
 
     /// Whether there was room.
     fn push(&mut self, slot: Slot, frame: FrameNumber) -> bool {
-        let count = self.counts[slot.order][slot.kind];
-        if count >= self.most[slot.order] {
+        let count = self.counts[slot.0];
+        if count >= self.most[slot.0] {
             return false;
         }
         let Some(item) = self.items.get_mut(slot.begin() + count as usize) else { return false };
         *item = frame.0;
         // INVARIANT: (1) it was less than `most`.
-        self.counts[slot.order][slot.kind] = count + 1;
+        self.counts[slot.0] = count + 1;
         true
     }
 }

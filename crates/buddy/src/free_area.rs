@@ -60,22 +60,49 @@ impl FreeArea {
         order: Order,
         mobility: Mobility,
     ) {
-        self.lists[mobility.index()][order.index()].push_front_of(table, window, first, entry);
-        // INVARIANT: (1) and (2).
-        self.masks[mobility.index()] |= 1 << order.get();
+        self.link(table, window, (first, entry), order, mobility);
+        // INVARIANT: (2).
         self.frames += order.frames();
+    }
+
+    /// As [`FreeArea::insert`], but leaves the count to [`FreeArea::add`]: a merge changes many lists, and the count once.
+    #[inline(always)]
+    pub(crate) fn link(
+        &mut self,
+        table: FrameTable<'_>,
+        window: Window<'_>,
+        (first, entry): (FrameNumber, &Frame),
+        order: Order,
+        mobility: Mobility,
+    ) {
+        self.lists[mobility.index()][order.index()].push_front_of(table, window, first, entry);
+        // INVARIANT: (1).
+        self.masks[mobility.index()] |= 1 << order.get();
+    }
+
+    /// Counts frames that are on lists from now on.
+    #[inline(always)]
+    pub(crate) const fn add(&mut self, frames: u32) {
+        self.frames += frames;
     }
 
     /// Takes a certain block off its list. `entry` is its first frame's.
     #[inline(always)]
     pub fn remove(&mut self, table: FrameTable<'_>, entry: &Frame, order: Order, mobility: Mobility) {
+        self.unlink(table, entry, order, mobility);
+        // INVARIANT: (2).
+        self.frames -= order.frames();
+    }
+
+    /// As [`FreeArea::remove`], but the frames stay counted.
+    #[inline(always)]
+    pub(crate) fn unlink(&mut self, table: FrameTable<'_>, entry: &Frame, order: Order, mobility: Mobility) {
         let list = &mut self.lists[mobility.index()][order.index()];
         list.unlink(table, entry);
-        // INVARIANT: (1) and (2).
+        // INVARIANT: (1).
         if list.is_empty() {
             self.masks[mobility.index()] &= !(1 << order.get());
         }
-        self.frames -= order.frames();
     }
 
     /// Takes the block that was added last.

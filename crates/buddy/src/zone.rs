@@ -190,24 +190,30 @@ impl Zone {
     /// Cost: O(1), at most one step per order.
     #[inline(never)]
     pub(crate) fn put(&mut self, table: FrameTable<'_>, first: FrameNumber, order: Order) {
-        if let Some(window) = table.window(first) {
-            self.put_into(table, window, first, order);
-        }
+        let Some((window, entry)) = table.window(first).zip(table.get(first)) else { return };
+        self.count_freed(order, 1);
+        self.merge(table, window, (first, entry), order, entry.place());
     }
 
-    /// As [`Zone::put`], with the region around the block. The frame is in transit, or in an array until now.
+    /// Counts `runs` of `order` as freed; each is handed to [`Zone::merge`].
+    #[inline]
+    pub(crate) fn count_freed(&mut self, order: Order, runs: u32) {
+        let frames = runs << order.get();
+        self.counters.frames_freed += u64::from(frames);
+        self.area.add(frames);
+    }
+
+    /// Merges a block that has been counted with its buddies, and puts the result onto its list. It is in transit, or in an array
+    /// until now; `window` is the region around it, and `place` where it belongs.
     #[inline(always)]
-    pub(crate) fn put_into(
+    pub(crate) fn merge(
         &mut self,
         table: FrameTable<'_>,
         window: Window<'_>,
-        first: FrameNumber,
+        (first, entry): (FrameNumber, &Frame),
         order: Order,
+        place: Place,
     ) {
-        let Some(entry) = window.get(first) else { return };
-        self.counters.frames_freed += u64::from(order.frames());
-        let place = entry.place_index();
-        let mobility = Place::of_index(place).mobility;
         let (mut first, mut head, mut order) = (first.0, entry, order);
         while order < Order::MAX {
             let length = order.frames();
@@ -216,9 +222,9 @@ impl Zone {
             if !entry.is(Head { state: FrameState::Buddy, order }) {
                 break;
             }
-            if entry.place_index() == place {
-                self.area.remove(table, entry, order, mobility);
-            } else if !self.unite(table, buddy, order, mobility) {
+            if entry.place_index() == place.index() {
+                self.area.unlink(table, entry, order, place.mobility);
+            } else if !self.unite(table, buddy, order, place.mobility) {
                 break;
             }
             // The lower of the two is the head of both.
@@ -230,7 +236,20 @@ impl Zone {
         }
         turn(head, Head::single(FrameState::Tail));
         turn(head, Head { state: FrameState::Buddy, order });
-        self.area.insert(table, window, (FrameNumber(first), head), order, mobility);
+        self.area.link(table, window, (FrameNumber(first), head), order, place.mobility);
+    }
+
+    /// As [`Zone::merge`], for a frame whose block has changed its mobility while it was in an array.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn merge_elsewhere(
+        &mut self,
+        table: FrameTable<'_>,
+        window: Window<'_>,
+        (first, entry): (FrameNumber, &Frame),
+        order: Order,
+    ) {
+        self.merge(table, window, (first, entry), order, entry.place());
     }
 
     /// Takes a free buddy of another mobility off its list and gives it this one; no, if it is in another zone.
@@ -242,7 +261,7 @@ impl Zone {
         let Some(entry) = table.get(buddy).filter(|entry| entry.place().zone == self.kind) else {
             return false;
         };
-        self.area.remove(table, entry, order, entry.place().mobility);
+        self.area.unlink(table, entry, order, entry.place().mobility);
         self.set_mobility(table, buddy, order, mobility);
         true
     }
