@@ -1,0 +1,72 @@
+//! The kernel half beside the crates that do the same, measured in one run: `cargo bench-kernel`.
+//!
+//! ```text
+//! cargo bench-kernel                          everything, five rounds
+//! cargo bench-kernel --only random --rounds 9 the metrics with `random` in their name
+//! cargo bench-kernel --record NAME            and store the outcome in bench/record
+//! ```
+//!
+//! A *metric* is one kind of operation; its subjects take turns, so that a bad minute hits all alike. A figure is the best of the rounds, because noise
+//! only adds to it, with the median beside it. One file per part of the kernel half says what is measured; this one
+//! and `measure` say how.
+
+mod frames;
+mod measure;
+mod report;
+
+use std::process::ExitCode;
+
+use measure::Metric;
+
+/// What to do, from the command line.
+struct Arguments {
+    only: String,
+    rounds: usize,
+    record: Option<String>,
+}
+
+impl Arguments {
+    fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut made = Self { only: String::new(), rounds: 5, record: None };
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value"));
+            match word.as_str() {
+                "--only" => made.only = value()?,
+                "--rounds" => {
+                    made.rounds = value()?.parse().map_err(|error| format!("`--rounds`: {error}"))?;
+                }
+                "--record" => made.record = Some(value()?),
+                _ => return Err(format!("there is no `{word}`; there are --only, --rounds and --record")),
+            }
+        }
+        if made.rounds == 0 { Err("at least one round is needed".into()) } else { Ok(made) }
+    }
+}
+
+/// Every metric, in the order of the table.
+fn metrics() -> Vec<Metric> {
+    let mut all = Vec::new();
+    all.extend(frames::metrics());
+    all
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::parse(std::env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(message) => {
+            eprintln!("bench-kernel: {message}");
+            return ExitCode::from(2);
+        }
+    };
+    let chosen = metrics().into_iter().filter(|metric| metric.name.contains(&arguments.only));
+    let outcomes: Vec<_> = chosen.map(|metric| metric.run(arguments.rounds)).collect();
+    let text = report::table(&outcomes, arguments.rounds);
+    print!("{text}");
+    if let Some(name) = arguments.record
+        && let Err(error) = report::store(&name, &text, &outcomes, arguments.rounds)
+    {
+        eprintln!("bench-kernel: the record could not be written: {error}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
