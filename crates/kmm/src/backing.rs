@@ -17,7 +17,7 @@ use crate::files::{self, File};
 use crate::handle_fault::rights;
 use crate::mm::Pid;
 use crate::rmap::Place;
-use crate::world::World;
+use crate::world::{World, frames_of};
 
 /// What is to be faulted in when a call is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -199,11 +199,12 @@ impl World {
         .map_err(errno)?;
         self.tlbs.flush(pid, from);
         for (old, new, level, entry) in moved {
-            if let Kind::Frame(frame) = entry.kind(level)
-                && !entry.is_special()
-            {
-                let (from, to) = (Place { pid, page: old }, Place { pid, page: new });
-                self.rmap.relocate(self.physical.frame(frame), from, to);
+            if entry.is_special() {
+                continue;
+            }
+            for (at, frame) in (0..).zip(frames_of(level, entry)) {
+                let place = |page: PageNumber| Place { pid, page: PageNumber(page.0 + at) };
+                self.rmap.relocate(self.physical.frame(frame), place(old), place(new));
             }
         }
         Ok(())
@@ -213,11 +214,11 @@ impl World {
     fn set_locked(&mut self, pid: Pid, span: PageSpan, is_locked: bool) {
         let mut frames = Vec::new();
         if let Some(mm) = self.mms.get_mut(pid.0 as usize).and_then(Option::as_mut) {
-            let changed = mm.table.change(&mut self.physical, span, |_, _, entry| {
+            let changed = mm.table.change(&mut self.physical, span, |_, level, entry| {
                 if entry.is_special() || entry.is_locked() == is_locked {
                     return entry;
                 }
-                frames.extend(entry.mapped());
+                frames.extend(frames_of(level, entry));
                 entry.locked(is_locked)
             });
             debug_assert!(changed.is_ok(), "a huge page has a table set aside for its parts: {changed:?}");
@@ -239,6 +240,8 @@ impl World {
                 .payload()
                 .is_some_and(|payload| matches!(Absent::of_payload(payload), Absent::Swapped { .. }))
         });
+        let split = self.split_blocks(pid, span);
+        debug_assert!(split.is_ok(), "each block has a table set aside: {split:?}");
         let mut frames = Vec::new();
         let physical = &self.physical;
         if let Some(mm) = self.mm(pid) {
@@ -268,9 +271,10 @@ impl World {
     fn make_cold(&mut self, pid: Pid, span: PageSpan) {
         let mut seen = Vec::new();
         if let Some(mm) = self.mms.get_mut(pid.0 as usize).and_then(Option::as_mut) {
-            let harvested = mm.table.harvest(&mut self.physical, span, Harvest::Accessed, |_, _, entry| {
-                seen.extend(entry.mapped());
-            });
+            let harvested =
+                mm.table.harvest(&mut self.physical, span, Harvest::Accessed, |_, level, entry| {
+                    seen.extend(frames_of(level, entry));
+                });
             debug_assert!(harvested.is_ok(), "an area lies within the tables");
         }
         for frame in seen {
@@ -342,6 +346,7 @@ impl World {
     ///
     /// On failure the child keeps what it has got; whoever forks unmaps it.
     fn share(&mut self, from: Pid, to: Pid, area: &Vma) -> Result<(), Errno> {
+        self.split_blocks(from, area.span()).map_err(errno)?;
         let mut entries = Vec::new();
         let is_private = area.is_private();
         if let Some(mm) = self.mms.get_mut(from.0 as usize).and_then(Option::as_mut) {
@@ -385,7 +390,7 @@ impl World {
                     self.note_file(to, page, frame);
                     self.physical.frame(frame).let_go();
                 } else {
-                    self.note_anon(to, page, frame, 1);
+                    self.note_anon(to, page, frame);
                 }
                 Ok(())
             }

@@ -38,6 +38,10 @@ impl World {
         if self.has_been_used(&places) {
             return Verdict::Used;
         }
+        // Nobody writes to it from here on without a fault.
+        for place in &places {
+            self.tlbs.flush_page(place.pid, place.page);
+        }
         match file {
             None => self.evict_private(frame, &places),
             Some((file, index)) if self.is_shared_memory(frame) => {

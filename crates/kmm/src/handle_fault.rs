@@ -188,7 +188,7 @@ impl World {
         if is_locked {
             info.raise(Flag::Unevictable);
         }
-        self.note_anon(pid, page, frame, 1);
+        self.note_anon(pid, page, frame);
         self.admit(frame);
         Ok(())
     }
@@ -200,6 +200,9 @@ impl World {
     }
 
     fn map_new(&mut self, pid: Pid, area: &Vma, page: PageNumber) -> Result<(), Signal> {
+        if self.map_huge(pid, area, page) {
+            return Ok(());
+        }
         let frame = self.anon_frame()?;
         self.physical.clear(frame);
         self.events.new_frames += 1;

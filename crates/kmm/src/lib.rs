@@ -28,6 +28,8 @@ pub mod files;
 #[cfg(feature = "std")]
 pub mod handle_fault;
 #[cfg(feature = "std")]
+pub mod huge;
+#[cfg(feature = "std")]
 mod kill;
 pub mod lru;
 #[cfg(feature = "std")]

@@ -29,7 +29,7 @@ pub struct Physical {
     cpus: Vec<CpuFrames>,
     /// The processor that runs.
     cpu: usize,
-    /// Tables set aside, one for each huge page, so that splitting one never fails.
+    /// Tables set aside, one for each huge page that is mapped, so that splitting one never fails.
     deposits: Vec<FrameNumber>,
     /// Whether frames are cleared before a program gets them; a benchmark may leave it out.
     pub clears: bool,
@@ -179,6 +179,17 @@ impl Physical {
         }
     }
 
+    /// Makes single frames of a run, which are used as it was; they have one reference each.
+    pub fn split_run(&mut self, first: FrameNumber) {
+        let table = self.table();
+        let mut runs: Vec<FrameRun> = table.run(first).into_iter().collect();
+        while let Some(run) = runs.pop() {
+            if let Ok((lower, upper)) = run.split(table) {
+                runs.extend([lower, upper]);
+            }
+        }
+    }
+
     /// Sets a table aside for a huge page; whether there was memory for it.
     pub fn deposit_table(&mut self) -> bool {
         let table = self.take_table();
@@ -223,10 +234,11 @@ impl Tables for Physical {
     const WALKED_BY_PROCESSOR: bool = false;
 
     fn allocate(&mut self) -> Option<FrameNumber> {
-        match self.take_table() {
-            Some(table) => Some(table),
-            None => self.deposits.pop(),
-        }
+        self.take_table()
+    }
+
+    fn allocate_for_split(&mut self) -> Option<FrameNumber> {
+        self.deposits.pop()
     }
 
     fn free(&mut self, table: FrameNumber) {

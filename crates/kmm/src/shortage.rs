@@ -15,7 +15,7 @@ use crate::lru::{Age, Kind};
 use crate::mm::Pid;
 use crate::pressure::TraceEntry;
 use crate::reclaim::{self, Goal, Pass};
-use crate::world::World;
+use crate::world::{World, frames_of};
 
 /// Frames that the longest path from the top of a table to a page takes, with one for a block that is split.
 const TABLE_PATH: usize = 4;
@@ -158,9 +158,10 @@ impl World {
         for (pid, mm) in (0..).map(Pid).zip(&mut self.mms) {
             let Some(mm) = mm else { continue };
             let before = used.len();
-            let harvested = mm.table.harvest(&mut self.physical, all, Harvest::Accessed, |_, _, entry| {
-                used.extend(entry.mapped().filter(|_| !entry.is_special()));
-            });
+            let harvested =
+                mm.table.harvest(&mut self.physical, all, Harvest::Accessed, |_, level, entry| {
+                    used.extend(frames_of(level, entry).filter(|_| !entry.is_special()));
+                });
             debug_assert!(harvested.is_ok(), "the span is that of the tables");
             if used.len() > before {
                 self.tlbs.flush(pid, all);

@@ -61,7 +61,7 @@ impl World {
             info.raise(Flag::Unevictable);
         }
         self.events.major_faults += 1;
-        self.note_anon(pid, page, frame, 1);
+        self.note_anon(pid, page, frame);
         self.admit_at(frame, age);
         Ok(())
     }

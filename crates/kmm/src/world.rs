@@ -22,6 +22,7 @@ use mallow_units::{Errno, FrameNumber, PageCount, PageNumber, PageSpan};
 use mallow_vma::FileId;
 
 use crate::files::Files;
+use crate::huge::HugePages;
 use crate::mm::{Mm, Pid};
 use crate::overcommit::{Committed, Policy, Requester, Totals};
 use crate::physical::Physical;
@@ -79,6 +80,8 @@ pub struct World {
     pub is_admin: bool,
     /// Pages of a file that a fault maps at most: a power of two.
     pub fault_around: u64,
+    /// Who gets huge pages.
+    pub huge_pages: HugePages,
     /// What happened.
     pub events: Events,
     /// The last family of anonymous pages that was given out.
@@ -104,6 +107,7 @@ impl World {
             running: None,
             is_admin: false,
             fault_around: 16,
+            huge_pages: HugePages::Never,
             events: Events::default(),
             last_anon: 0,
             gathered: Vec::new(),
@@ -206,13 +210,17 @@ impl World {
         Ok(())
     }
 
-    /// The entry of a page.
+    /// The entry of a page; for a page of a huge one, the entry that it would have if that were split.
     #[inline]
     pub fn entry(&self, pid: Pid, page: PageNumber) -> (Level, Entry) {
-        match self.mm(pid) {
-            Some(mm) => mm.table.get(&self.physical, page),
-            None => (Level::Top, Entry::EMPTY),
+        let Some(mm) = self.mm(pid) else { return (Level::Top, Entry::EMPTY) };
+        let (level, entry) = mm.table.get(&self.physical, page);
+        if level == Level::Page || !entry.has_frame() {
+            return (level, entry);
         }
+        #[expect(clippy::cast_possible_truncation, reason = "below the pages of a block")]
+        let inside = (page.0 & (level.pages() - 1)) as u32;
+        (Level::Page, entry.part(Level::Page, inside))
     }
 
     /// Unmaps pages, and lets go of what was there.
@@ -245,12 +253,12 @@ impl World {
 
     /// Counts a mapping of an anonymous frame that has just been put into a table.
     #[inline]
-    pub(crate) fn note_anon(&mut self, pid: Pid, page: PageNumber, frame: FrameNumber, pages: u64) {
+    pub(crate) fn note_anon(&mut self, pid: Pid, page: PageNumber, frame: FrameNumber) {
         let entry = self.physical.frame(frame);
         entry.map();
         self.rmap.add(entry, Place { pid, page });
         if let Some(mm) = self.mm_mut(pid) {
-            mm.resident.anon += pages;
+            mm.resident.anon += 1;
             mm.peak = mm.peak.max(mm.resident.total());
         }
     }
@@ -288,20 +296,25 @@ impl World {
     pub fn let_go(&mut self, pid: Pid, page: PageNumber, level: Level, entry: Entry) {
         match entry.kind(level) {
             Kind::Frame(_) if entry.is_special() => {}
-            Kind::Frame(frame) => self.let_go_frame(pid, page, level, frame, entry),
+            Kind::Frame(frame) if level == Level::Page => self.let_go_frame(pid, page, frame, entry),
+            Kind::Frame(_) => {
+                for (near, frame) in (page.0..).map(PageNumber).zip(frames_of(level, entry)) {
+                    self.let_go_frame(pid, near, frame, entry);
+                }
+                self.physical.withdraw_table();
+            }
             Kind::Absent(payload) => self.let_go_payload(pid, payload),
             Kind::Empty | Kind::Table(_) => {}
         }
     }
 
-    fn let_go_frame(&mut self, pid: Pid, page: PageNumber, level: Level, frame: FrameNumber, entry: Entry) {
+    fn let_go_frame(&mut self, pid: Pid, page: PageNumber, frame: FrameNumber, entry: Entry) {
         let info = self.physical.frame(frame);
         info.unmap();
         self.rmap.remove(info, Place { pid, page });
         if entry.is_locked() {
             self.settle_lock(frame);
         }
-        let pages = level.pages();
         let is_file = info_is_file(&self.physical, frame);
         let is_shared = is_file && self.is_shared_memory(frame);
         if is_file && entry.is_dirty() {
@@ -314,12 +327,9 @@ impl World {
                 (true, true) => &mut resident.shmem,
                 (true, false) => &mut resident.file,
             };
-            *count = count.saturating_sub(pages);
+            *count = count.saturating_sub(1);
         }
         self.drop_frame(frame);
-        if level == Level::Huge {
-            self.physical.withdraw_table();
-        }
     }
 
     /// Drops a reference to a frame, and frees it if that was the last.
@@ -344,6 +354,12 @@ impl World {
     pub(crate) fn copy_frame(&self, from: FrameNumber, to: FrameNumber) {
         self.physical.ram().copy(from, to);
     }
+}
+
+/// The frames that an entry of `level` maps.
+pub(crate) fn frames_of(level: Level, entry: Entry) -> impl Iterator<Item = FrameNumber> {
+    let first = entry.mapped().map_or(0..0, |first| u64::from(first.0)..u64::from(first.0) + level.pages());
+    first.filter_map(|frame| u32::try_from(frame).ok()).map(FrameNumber)
 }
 
 fn info_is_file(physical: &Physical, frame: FrameNumber) -> bool {

@@ -2,8 +2,10 @@
 #![expect(clippy::tests_outside_test_module, reason = "an integration test")]
 
 use mallow_kmm::handle_fault::Signal;
+use mallow_kmm::huge::HugePages;
 use mallow_kmm::machine::{Config, Machine};
 use mallow_kmm::mm::Pid;
+use mallow_kmm::pressure::SwapConfig;
 use mallow_units::page::PAGE_BYTES;
 use mallow_units::{Bytes, Errno, VirtAddr};
 use mallow_vma::fault::{Access, SegvCode};
@@ -247,4 +249,93 @@ fn an_address_is_explained_without_touching_it() {
     assert!(smaps.contains("Rss:                   4 kB\n"), "{smaps}");
     assert!(machine.meminfo().to_string().starts_with("MemTotal:          16"));
     assert_eq!(machine.statm(pid).expect("it is there").to_string(), "2 1 0 0 0 2 0\n");
+}
+
+const HUGE: u64 = 512 * PAGE;
+
+/// A machine that gives huge pages to everybody, and a process with three of them.
+fn boot_huge(swap: SwapConfig) -> (Machine, Pid, VirtAddr) {
+    let config = Config { huge_pages: HugePages::Always, swap, ..Config::new(Bytes(32 << 20)) };
+    let mut machine = Machine::boot(config).expect("it boots");
+    let pid = machine.spawn("test").expect("there is memory");
+    let at = map(&mut machine, pid, 4 * 512);
+    let start = VirtAddr(at.0.next_multiple_of(HUGE));
+    for number in 0..3 {
+        machine.write(pid, page(start, number * 512 + 77), &[9]).expect("writable");
+    }
+    (machine, pid, start)
+}
+
+#[test]
+fn a_huge_page_is_one_entry_until_a_part_goes_its_own_way() {
+    let (mut machine, pid, start) = boot_huge(SwapConfig::NONE);
+    assert_eq!((machine.world.events.huge_faults, machine.world.events.faults), (3, 3));
+    assert_eq!(machine.resident(pid).unwrap().anon, 3 * 512);
+    assert!(machine.smaps(pid).expect("it is there").to_string().contains("AnonHugePages:      6144 kB"));
+    checked(&machine);
+    // Splitting needs no memory: the table was set aside.
+    machine.world.physical.refuse_after(Some(0));
+    machine.munmap(pid, page(start, 10), 20 * PAGE).expect("mapped");
+    machine.mprotect(pid, page(start, 600), PAGE, Prot::READ).expect("mapped");
+    machine.madvise(pid, page(start, 1024), HUGE, Advice::DONT_NEED).expect("mapped");
+    machine.world.physical.refuse_after(None);
+    checked(&machine);
+    assert_eq!(machine.resident(pid).unwrap().anon, 2 * 512 - 20);
+    let mut byte = [0];
+    machine.read(pid, page(start, 77), &mut byte).expect("readable");
+    assert_eq!(byte, [9]);
+    assert!(machine.write(pid, page(start, 600), &[1]).is_err());
+    machine.write(pid, page(start, 601), &[1]).expect("writable");
+    machine.write(pid, page(start, 1024), &[1]).expect("writable");
+    assert_eq!(machine.world.events.huge_faults, 4);
+    checked(&machine);
+    machine.exit(pid).expect("it is there");
+    checked(&machine);
+}
+
+#[test]
+fn huge_pages_fork_move_and_lock() {
+    let (mut machine, pid, start) = boot_huge(SwapConfig::NONE);
+    let child = machine.fork(pid).expect("there is memory");
+    checked(&machine);
+    machine.write(child, page(start, 77), &[8]).expect("writable");
+    machine.write(pid, page(start, 78), &[7]).expect("writable");
+    let mut byte = [0];
+    machine.read(pid, page(start, 77), &mut byte).expect("readable");
+    assert_eq!(byte, [9]);
+    checked(&machine);
+    machine.exit(child).expect("it is there");
+    machine.mlock(pid, page(start, 1024), HUGE, false).expect("within the limit");
+    checked(&machine);
+    machine.munlock(pid, page(start, 1024), HUGE).expect("mapped");
+    checked(&machine);
+    let moved = machine.mremap(pid, start, 3 * HUGE, 3 * HUGE + PAGE, RemapFlags::MAY_MOVE, VirtAddr(0));
+    let moved = moved.expect("room");
+    checked(&machine);
+    for number in 0..3 {
+        machine.read(pid, page(moved, number * 512 + 77), &mut byte).expect("readable");
+        assert_eq!(byte, [9]);
+    }
+    machine.exit(pid).expect("it is there");
+    checked(&machine);
+}
+
+#[test]
+fn huge_pages_go_to_swap_piece_by_piece() {
+    let (mut machine, pid, _) = boot_huge(SwapConfig::of_pages(64 * 256));
+    let at = map(&mut machine, pid, 12_000);
+    for number in 0..12_000 {
+        machine.write(pid, page(at, number), &number.to_le_bytes()).expect("writable");
+        if number % 2000 == 0 {
+            checked(&machine);
+        }
+    }
+    checked(&machine);
+    assert!(machine.world.events.huge_faults > 3);
+    for number in 0..12_000 {
+        let mut bytes = [0; 8];
+        machine.read(pid, page(at, number), &mut bytes).expect("readable");
+        assert_eq!(u64::from_le_bytes(bytes), number);
+    }
+    checked(&machine);
 }

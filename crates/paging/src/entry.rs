@@ -273,8 +273,9 @@ impl Entry {
         }
     }
 
-    /// The part of a block that is entry `index` of the table below: same rights and bits, `step` frames per entry.
-    pub(crate) const fn part(self, below: Level, index: u32) -> Self {
+    /// The part of a block that would be entry `index` of the table of level `below` that it stands for, with the same rights and bits.
+    #[must_use]
+    pub const fn part(self, below: Level, index: u32) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "a block reaches 1 GiB: 18 bits of frames")]
         let step = below.pages() as u32;
         let huge = if matches!(below, Level::Page) { 0 } else { Self::HUGE };

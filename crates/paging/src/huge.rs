@@ -27,18 +27,25 @@ impl PageTable {
         frame: FrameNumber,
         rights: Rights,
     ) -> Result<(), PagingError> {
-        let block = Entry::block(level, frame, rights).filter(|_| level.aligned(page) == page);
-        self.set_block(tables, page, level, block.ok_or(PagingError::Misaligned(page))?)
+        let block = Entry::block(level, frame, rights).ok_or(PagingError::Misaligned(page))?;
+        self.set_block(tables, page, level, block)
     }
 
-    /// As [`PageTable::map_block`], with an entry of that level.
-    pub(crate) fn set_block<T: Tables>(
+    /// As [`PageTable::map_block`], with an entry that [`Entry::block`] has made for that level.
+    ///
+    /// # Errors
+    ///
+    /// As [`PageTable::map_block`].
+    pub fn set_block<T: Tables>(
         &mut self,
         tables: &mut T,
         page: PageNumber,
         level: Level,
         block: Entry,
     ) -> Result<(), PagingError> {
+        if level.aligned(page) != page || !block.is_block() {
+            return Err(PagingError::Misaligned(page));
+        }
         let (found, entry) = self.get(tables, page);
         if !entry.is_empty() && found >= level {
             return Err(PagingError::Occupied(page));
@@ -133,7 +140,7 @@ impl PageTable {
         page: PageNumber,
     ) -> Option<FrameNumber> {
         let below = level.below()?;
-        let table = tables.allocate()?;
+        let table = tables.allocate_for_split()?;
         self.tables += 1;
         // A processor may still use the block, and mark it; what is marked after this is in the block's TLB entry, which the
         // caller flushes before it changes a part.

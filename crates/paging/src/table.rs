@@ -21,6 +21,11 @@ pub trait Tables {
     /// Takes a table whose entries are all empty; `None` if there is no memory.
     fn allocate(&mut self) -> Option<FrameNumber>;
 
+    /// Takes such a table to put in the place of a block that is split. A kernel that sets one aside for each block takes that.
+    fn allocate_for_split(&mut self) -> Option<FrameNumber> {
+        self.allocate()
+    }
+
     /// Gives a table back, whose entries are all empty. A kernel whose processors may still walk it frees it after the flush.
     fn free(&mut self, table: FrameNumber);
 

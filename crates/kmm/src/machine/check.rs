@@ -15,6 +15,7 @@ use crate::machine::Machine;
 use crate::mm::{Pid, Resident};
 use crate::rmap::Place;
 use crate::swap::Slot;
+use crate::world::frames_of;
 
 impl Machine {
     /// Walks everything.
@@ -76,9 +77,12 @@ impl Machine {
                         return Err(format!("{pid:?} may write zeros at {page:?}"));
                     }
                 }
-                Kind::Frame(frame) => {
-                    mapped.entry(frame.0).or_default().push(Place { pid, page });
-                    *self.counter(&mut counted, frame) += found.level.pages();
+                Kind::Frame(_) => {
+                    for (at, frame) in (0..).zip(frames_of(found.level, found.entry)) {
+                        let place = Place { pid, page: PageNumber(page.0 + at) };
+                        mapped.entry(frame.0).or_default().push(place);
+                        *self.counter(&mut counted, frame) += 1;
+                    }
                     self.check_entry(pid, page, found.entry, area.is_private())?;
                 }
                 Kind::Absent(payload) => {

@@ -34,6 +34,7 @@ use mallow_vma::{FileId, Growing, Layout, Limits, Space};
 
 use crate::backing::{Backing, Populate};
 use crate::files::{Contents, File};
+use crate::huge::HugePages;
 use crate::mm::{Name, Pid, Resident};
 use crate::oom::Adjustment;
 use crate::overcommit::Mode;
@@ -61,6 +62,8 @@ pub struct Config {
     pub limits: Limits,
     /// Pages of a file that a fault maps at most: a power of two.
     pub fault_around: u64,
+    /// Who gets huge pages.
+    pub huge_pages: HugePages,
     /// Whether frames are cleared before a program gets them.
     pub clears: bool,
     /// Whether processes may use what is kept for administrators.
@@ -88,6 +91,7 @@ impl Config {
             layout: Layout::X86_64,
             limits: Limits { has_huge_pages: false, ..Limits::ORDINARY },
             fault_around: 16,
+            huge_pages: HugePages::Never,
             clears: true,
             is_admin: false,
             costs: Costs::default(),
@@ -177,6 +181,7 @@ impl Machine {
         }
         world.fault_around = config.fault_around.next_power_of_two().clamp(1, 512);
         world.is_admin = config.is_admin;
+        world.huge_pages = config.huge_pages;
         Ok(Self {
             world,
             processes: Vec::new(),

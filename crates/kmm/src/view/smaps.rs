@@ -15,6 +15,7 @@ use super::PAGE_KIB;
 use crate::absent::Absent;
 use crate::machine::{Machine, Process};
 use crate::mm::Pid;
+use crate::world::frames_of;
 
 /// Fractions of a byte that a share of a page is counted in.
 const SHARE_SHIFT: u32 = 12;
@@ -72,7 +73,11 @@ impl Machine {
         for found in mm.table.entries(&self.world.physical, area.span()) {
             match found.entry.kind(found.level) {
                 Kind::Frame(_) if found.entry.is_special() => {}
-                Kind::Frame(frame) => self.count(&mut used, found.level, frame, found.entry),
+                Kind::Frame(_) => {
+                    for frame in frames_of(found.level, found.entry) {
+                        self.count(&mut used, found.level, frame, found.entry);
+                    }
+                }
                 Kind::Absent(payload) => {
                     used.swapped += u64::from(matches!(Absent::of_payload(payload), Absent::Swapped { .. }));
                 }
@@ -84,13 +89,12 @@ impl Machine {
 
     fn count(&self, used: &mut AreaUse, level: Level, frame: FrameNumber, entry: Entry) {
         let info = self.world.physical.frame(frame);
-        let pages = level.pages();
         let is_anon = info.state() != FrameState::File;
         let is_lazy = is_anon && !info.has(Flag::Dirty) && !entry.is_dirty();
         let is_dirty = entry.is_dirty() || info.has(Flag::Dirty);
         let mappings = u64::from(info.mappings().max(1));
-        used.resident += pages;
-        let share = ((pages * PAGE_KIB) << (10 + SHARE_SHIFT)) / mappings;
+        used.resident += 1;
+        let share = (PAGE_KIB << (10 + SHARE_SHIFT)) / mappings;
         used.share += share;
         used.dirty_share += if is_dirty { share } else { 0 };
         *match (mappings > 1, is_dirty) {
@@ -98,11 +102,11 @@ impl Machine {
             (true, true) => &mut used.shared_dirty,
             (false, false) => &mut used.private_clean,
             (false, true) => &mut used.private_dirty,
-        } += pages;
-        used.referenced += if entry.is_accessed() || info.has(Flag::Referenced) { pages } else { 0 };
-        used.anonymous += if is_anon { pages } else { 0 };
-        used.lazily_freed += if is_lazy { pages } else { 0 };
-        used.huge += if level == Level::Page { 0 } else { pages };
+        } += 1;
+        used.referenced += u64::from(entry.is_accessed() || info.has(Flag::Referenced));
+        used.anonymous += u64::from(is_anon);
+        used.lazily_freed += u64::from(is_lazy);
+        used.huge += u64::from(level != Level::Page);
     }
 
     /// `/proc/pid/smaps` of a process that has not exited.
