@@ -4,12 +4,14 @@
 //! cargo bench-kernel                          everything, five rounds
 //! cargo bench-kernel --only random --rounds 9 the metrics with `random` in their name
 //! cargo bench-kernel --record NAME            and store the outcome in bench/record
+//! cargo bench-kernel --churn --record NAME    huge pages after long work, as a plot
 //! ```
 //!
 //! A *metric* is one kind of operation; its subjects take turns, so that a bad minute hits all alike. A figure is the best of the rounds, because noise
 //! only adds to it, with the median beside it. One file per part of the kernel half says what is measured; this one
 //! and `measure` say how.
 
+mod churn;
 mod frames;
 mod measure;
 mod report;
@@ -23,11 +25,12 @@ struct Arguments {
     only: String,
     rounds: usize,
     record: Option<String>,
+    churn: bool,
 }
 
 impl Arguments {
     fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut made = Self { only: String::new(), rounds: 5, record: None };
+        let mut made = Self { only: String::new(), rounds: 5, record: None, churn: false };
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value"));
             match word.as_str() {
@@ -35,8 +38,13 @@ impl Arguments {
                 "--rounds" => {
                     made.rounds = value()?.parse().map_err(|error| format!("`--rounds`: {error}"))?;
                 }
+                "--churn" => made.churn = true,
                 "--record" => made.record = Some(value()?),
-                _ => return Err(format!("there is no `{word}`; there are --only, --rounds and --record")),
+                _ => {
+                    return Err(format!(
+                        "there is no `{word}`; there are --only, --rounds, --churn and --record"
+                    ));
+                }
             }
         }
         if made.rounds == 0 { Err("at least one round is needed".into()) } else { Ok(made) }
@@ -58,15 +66,24 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if arguments.churn {
+        let (text, svg) = churn::plot();
+        print!("{text}");
+        return finish(arguments.record.map_or(Ok(()), |name| report::store_plot(&name, &text, &svg)));
+    }
     let chosen = metrics().into_iter().filter(|metric| metric.name.contains(&arguments.only));
     let outcomes: Vec<_> = chosen.map(|metric| metric.run(arguments.rounds)).collect();
     let text = report::table(&outcomes, arguments.rounds);
     print!("{text}");
-    if let Some(name) = arguments.record
-        && let Err(error) = report::store(&name, &text, &outcomes, arguments.rounds)
-    {
-        eprintln!("bench-kernel: the record could not be written: {error}");
-        return ExitCode::FAILURE;
+    finish(arguments.record.map_or(Ok(()), |name| report::store(&name, &text, &outcomes, arguments.rounds)))
+}
+
+fn finish(stored: std::io::Result<()>) -> ExitCode {
+    match stored {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench-kernel: the record could not be written: {error}");
+            ExitCode::FAILURE
+        }
     }
-    ExitCode::SUCCESS
 }

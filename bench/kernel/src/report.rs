@@ -41,6 +41,13 @@ pub fn store(name: &str, text: &str, outcomes: &[Outcome], rounds: usize) -> io:
     fs::write(folder.join(format!("{name}.json")), json(outcomes, rounds))
 }
 
+/// Writes `bench/record/NAME.md` with the figures of a plot and `NAME.svg` with the plot.
+pub fn store_plot(name: &str, text: &str, svg: &str) -> io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../record");
+    fs::write(folder.join(format!("{name}.md")), format!("```text\n{text}```\n"))?;
+    fs::write(folder.join(format!("{name}.svg")), svg)
+}
+
 /// Names are plain words of this program, so nothing needs escaping.
 fn json(outcomes: &[Outcome], rounds: usize) -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
