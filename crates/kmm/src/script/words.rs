@@ -124,6 +124,10 @@ words! {
         DONTNEED_LOCKED = 24 "dontneed_locked",
         /// Makes a huge page now.
         COLLAPSE = 25 "collapse",
+        /// Touching it is an error.
+        GUARD_INSTALL = 102 "guard_install",
+        /// No longer.
+        GUARD_REMOVE = 103 "guard_remove",
     }
 }
 

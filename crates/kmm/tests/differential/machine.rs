@@ -15,9 +15,11 @@ use crate::live::{Ground, Totals};
 use crate::transcript::{Area, Detail, End, Step, Transcript};
 
 /// More than any script touches.
-const RAM: Bytes = Bytes(4 << 20);
+const RAM: Bytes = Bytes(8 << 20);
+/// Of so many scripts one has every invariant checked after each statement, the others at the end.
+const CLOSELY: usize = 8;
 
-/// Runs a script, and checks every invariant after each statement.
+/// Runs a script, and checks every invariant.
 pub(crate) fn run(script: &Script, ground: &Ground) -> Transcript {
     let mut config = Config::new(RAM);
     (config.layout, config.limits) = (areas::layout(ground), areas::limits(ground));
@@ -36,7 +38,10 @@ pub(crate) fn run(script: &Script, ground: &Ground) -> Transcript {
             let locked = space.limits().locked.min(ground.locked_limit);
             space.set_limits(Limits { locked, ..*space.limits() });
         }
-        machine.check().unwrap_or_else(|broken| panic!("after `{statement}`: {broken}"));
+        let is_last = transcript.steps.len() + 1 == script.statements.len();
+        if is_last || script.to_string().len().is_multiple_of(CLOSELY) {
+            machine.check().unwrap_or_else(|broken| panic!("after `{statement}`: {broken}"));
+        }
         let pid = player.pid(statement.process).filter(|_| !matches!(statement.call, Call::Exit));
         let maps = pid.map(|pid| maps(&machine, pid, ground)).unwrap_or_default();
         transcript.steps.push(Step { outcome, maps });
