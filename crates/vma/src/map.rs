@@ -30,6 +30,9 @@ const KNOWN: MapFlags = MapFlags(
         | MapFlags::HUGE_SIZE.0,
 );
 
+/// Where the bits of [`MapFlags::HUGE_SIZE`] begin.
+const HUGE_SIZE_AT: u32 = MapFlags::HUGE_SIZE.0.trailing_zeros();
+
 /// What a mapping shows.
 #[derive(Clone, Copy)]
 enum Shows {
@@ -113,11 +116,14 @@ impl<S: Store> Space<S> {
             return Err(Errno::EINVAL);
         }
         let file = if flags.has(MapFlags::ANONYMOUS) { None } else { Some(file.ok_or(Errno::EBADF)?) };
-        if flags.has(MapFlags::HUGE_TLB) {
-            return Err(if file.is_some() { Errno::EINVAL } else { Errno::ENOMEM });
-        }
-        if length == 0 {
+        // There are pages of 2 MiB and 1 GiB; no bits stand for the smaller.
+        let is_size_known = matches!(flags.0 >> HUGE_SIZE_AT, 0 | 21 | 30);
+        let is_huge = flags.has(MapFlags::HUGE_TLB);
+        if length == 0 || is_huge && (file.is_some() || !is_size_known) {
             return Err(Errno::EINVAL);
+        }
+        if is_huge {
+            return Err(Errno::ENOMEM);
         }
         if flags.has(MapFlags::FIXED_NO_REPLACE) {
             flags = flags.with(MapFlags::FIXED);

@@ -125,8 +125,9 @@ impl<S: Store> Space<S> {
         // So that the first write does not have to wait for a copy.
         if old.has(Flags::LOCKED) && !old.has_any(Flags::WRITE | Flags::SHARED) && new.has(Flags::WRITE) {
             if !old.has(Flags::LOCK_ON_FAULT) {
-                // Linux writes to the pages at once, so what comes next in the range sees a family here.
-                self.prepare_anon(part.start(), pages)?;
+                // Linux writes to the pages at once, so what comes next in the range sees a family here. If that is refused, the
+                // first fault asks again.
+                let _ = self.prepare_anon(part.start(), pages);
             }
             pages.populate(part);
         }
