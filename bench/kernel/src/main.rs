@@ -11,6 +11,7 @@
 //! only adds to it, with the median beside it. One file per part of the kernel half says what is measured; this one
 //! and `measure` say how.
 
+mod areas;
 mod churn;
 mod frames;
 mod measure;
@@ -55,6 +56,7 @@ impl Arguments {
 fn metrics() -> Vec<Metric> {
     let mut all = Vec::new();
     all.extend(frames::metrics());
+    all.extend(areas::metrics());
     all
 }
 
