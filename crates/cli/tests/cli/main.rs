@@ -16,6 +16,7 @@ mod golden;
 mod group;
 mod heap;
 mod help;
+mod kinds;
 mod lab;
 mod library;
 mod limits;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         why::trials(),
         top::trials(),
         examples::trials(),
+        kinds::trials(),
     ];
     libtest_mimic::run(&Arguments::from_args(), suites.into_iter().flatten().collect()).exit_code()
 }

@@ -3,9 +3,11 @@
 //! ```text
 //!  == proc/meminfo
 //!  MemTotal: 1000 kB
+//!  == proc/40/exe -> /usr/bin/perl
 //! ```
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,7 +28,10 @@ impl Tree {
         }
         for part in text.split("== ").skip(1) {
             let (path, content) = part.split_once('\n').unwrap_or((part, ""));
-            tree.write(path, content);
+            match path.split_once(" -> ") {
+                Some((link, to)) => done(symlink(to, tree.path(link))),
+                None => tree.write(path, content),
+            }
         }
         tree
     }
