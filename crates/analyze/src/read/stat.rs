@@ -90,8 +90,6 @@ fn parts(file: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::tests::errors_are_within;
-    use proptest::prelude::*;
 
     const ONE: &[u8] = b"\
 17 (a) S (b\n\xff) S 1 17 17 0 -1 4194304 101 5 3 0 0 0 0 0 20 0 4 0 3602762 3133440 394 18446744073709551615 \
@@ -139,17 +137,5 @@ mod tests {
         assert!(stat.resident_pages > 0 && stat.stack_start.is_some() && !stat.is_kernel_thread);
     }
 
-    proptest! {
-        #[test]
-        fn any_bytes_are_read_or_refused(file: Vec<u8>) {
-            errors_are_within(&file, parse(&file))?;
-        }
-
-        #[test]
-        fn damaged_files_are_read_or_refused(place in 0..ONE.len(), byte: u8) {
-            let mut file = ONE.to_vec();
-            file[place] = byte;
-            errors_are_within(&file, parse(&file))?;
-        }
-    }
+    refuses_only_with_a_place!(parse, ONE);
 }

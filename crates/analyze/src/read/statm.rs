@@ -43,8 +43,6 @@ pub fn parse(file: &[u8]) -> Result<Statm, ReadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::tests::errors_are_within;
-    use proptest::prelude::*;
 
     const ONE: &[u8] = b"765 394 350 5 0 94 0\n";
 
@@ -62,17 +60,5 @@ mod tests {
         assert!(statm.resident > 0 && statm.address_space > statm.resident);
     }
 
-    proptest! {
-        #[test]
-        fn any_bytes_are_read_or_refused(file: Vec<u8>) {
-            errors_are_within(&file, parse(&file))?;
-        }
-
-        #[test]
-        fn damaged_files_are_read_or_refused(place in 0..ONE.len(), byte: u8) {
-            let mut file = ONE.to_vec();
-            file[place] = byte;
-            errors_are_within(&file, parse(&file))?;
-        }
-    }
+    refuses_only_with_a_place!(parse, ONE);
 }

@@ -128,8 +128,6 @@ fn unescaped(name: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::tests::errors_are_within;
-    use proptest::prelude::*;
 
     const ONE: &[u8] = b"\
 Name:\ta\\nb: \\\\ \xff
@@ -183,17 +181,5 @@ Cpus_allowed:\t3
         assert!(status.resident.is_some_and(|bytes| bytes > 0) && status.threads > 0);
     }
 
-    proptest! {
-        #[test]
-        fn any_bytes_are_read_or_refused(file: Vec<u8>) {
-            errors_are_within(&file, parse(&file))?;
-        }
-
-        #[test]
-        fn damaged_files_are_read_or_refused(place in 0..ONE.len(), byte: u8) {
-            let mut file = ONE.to_vec();
-            file[place] = byte;
-            errors_are_within(&file, parse(&file))?;
-        }
-    }
+    refuses_only_with_a_place!(parse, ONE);
 }
