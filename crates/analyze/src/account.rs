@@ -104,7 +104,7 @@ impl Account {
             status::parse(&file("status")?).map_err(|error| AccountError::Malformed("status", error))?;
         let program = recording.get("exe").unwrap_or_default();
         // The sum over the mappings is exact; the counters of `status` and `statm` may be some pages off.
-        let resident = mappings.iter().map(Mapping::resident_bytes).sum();
+        let resident = mappings.iter().map(Mapping::resident_bytes).fold(0, u64::saturating_add);
         let resident_of = |name| {
             let pages = statm::parse(&recording.get(name)?).ok()?.resident;
             pages.checked_mul(PAGE_BYTES as u64)

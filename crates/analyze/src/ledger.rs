@@ -159,11 +159,11 @@ impl Ledger {
             let amounts = split(kind, mapping.resident_bytes(), &shares);
             let most = amounts.iter().max_by_key(|(_, bytes)| *bytes).map_or(kind, |(kind, _)| *kind);
             for (kind, bytes) in amounts {
-                lines.entry(kind).or_insert_with(|| Line::empty(kind)).resident += bytes;
+                lines.entry(kind).or_insert_with(|| Line::empty(kind)).add(bytes);
             }
             let line = lines.entry(most).or_insert_with(|| Line::empty(most));
             line.mappings += 1;
-            line.address_space += mapping.bytes();
+            line.address_space = line.address_space.saturating_add(mapping.bytes());
             line.amounts.add(&mapping.amounts);
         }
         let Status { page_tables, swapped, huge_tlb, .. } = *status;
@@ -174,8 +174,8 @@ impl Ledger {
     /// Bytes that are in [`Ledger::resident`] and in none of the lines; below 0 if the lines have more, because the process
     /// went on while it was looked at.
     pub fn residual(&self) -> i128 {
-        let lines: u64 = self.lines.iter().map(|line| line.resident).sum();
-        i128::from(self.resident) - i128::from(lines)
+        let lines: i128 = self.lines.iter().map(|line| i128::from(line.resident)).sum();
+        i128::from(self.resident) - lines
     }
 
     /// One of the amounts over all lines.
@@ -190,7 +190,7 @@ impl Ledger {
 /// are among them, or some that have gone since: that is taken off the largest.
 fn split(kind: Kind, resident: u64, shares: &[Share]) -> Vec<(Kind, u64)> {
     let mut amounts: Vec<_> = shares.iter().map(|share| (Kind::Mallow(share.part), share.resident)).collect();
-    let sum: u64 = amounts.iter().map(|(_, bytes)| bytes).sum();
+    let sum = amounts.iter().map(|(_, bytes)| *bytes).fold(0, u64::saturating_add);
     let mut excess = sum.saturating_sub(resident);
     amounts.sort_by_key(|(_, bytes)| core::cmp::Reverse(*bytes));
     for (_, bytes) in &mut amounts {
@@ -207,6 +207,11 @@ fn split(kind: Kind, resident: u64, shares: &[Share]) -> Vec<(Kind, u64)> {
 impl Line {
     fn empty(kind: Kind) -> Self {
         Self { kind, mappings: 0, address_space: 0, resident: 0, amounts: Amounts::default() }
+    }
+
+    /// A snapshot may claim more than there is memory.
+    const fn add(&mut self, resident: u64) {
+        self.resident = self.resident.saturating_add(resident);
     }
 }
 

@@ -16,6 +16,7 @@ use core::error::Error;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::escape;
 use crate::glibc::Heap;
@@ -27,6 +28,11 @@ use crate::slope::Sample;
 const FORMAT: &str = "mallow-recording";
 /// The version that is written, and the only one that is read.
 const VERSION: u32 = 1;
+
+/// The fields in which something was counted.
+const COUNTED: [&str; 4] = ["heaps", "mallow", "padding", "samples"];
+/// More than any address or size in them can be, so that sums of them are numbers too.
+const TOO_LARGE: u64 = 1 << 57;
 
 /// Everything that was read of a process.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -67,6 +73,8 @@ pub enum RecordingError {
     Malformed(serde_json::Error),
     /// It is JSON of something else.
     NoRecording,
+    /// It counts more than any machine has.
+    TooLarge,
     /// It is of a version that is not known here.
     Version(u32),
 }
@@ -76,6 +84,9 @@ impl fmt::Display for RecordingError {
         match self {
             Self::Malformed(error) => write!(f, "no snapshot of `mallow why --save`: {error}"),
             Self::NoRecording => f.write_str("JSON, and no snapshot of `mallow why --save`"),
+            Self::TooLarge => f.write_str(
+                "no snapshot of `mallow why --save`: it has a number that is larger than any address space",
+            ),
             Self::Version(version) => write!(f, "a snapshot of version {version}; {VERSION} can be read"),
         }
     }
@@ -88,6 +99,16 @@ impl Error for RecordingError {}
 struct Preamble {
     format: Option<String>,
     version: Option<u32>,
+}
+
+/// Whether some number in `value` is none that can have been counted.
+fn is_too_large(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_u64().is_some_and(|number| number >= TOO_LARGE),
+        Value::Array(values) => values.iter().any(is_too_large),
+        Value::Object(fields) => fields.values().any(is_too_large),
+        _ => false,
+    }
 }
 
 impl Recording {
@@ -152,10 +173,14 @@ impl Recording {
     ///
     /// See [`RecordingError`].
     pub fn from_json(json: &[u8]) -> Result<Self, RecordingError> {
-        let preamble: Preamble = serde_json::from_slice(json).map_err(RecordingError::Malformed)?;
+        let content: Value = serde_json::from_slice(json).map_err(RecordingError::Malformed)?;
+        let preamble = Preamble::deserialize(&content).map_err(RecordingError::Malformed)?;
         match preamble {
             Preamble { format: Some(format), version: Some(VERSION) } if format == FORMAT => {
-                serde_json::from_slice(json).map_err(RecordingError::Malformed)
+                if COUNTED.iter().any(|field| content.get(field).is_some_and(is_too_large)) {
+                    return Err(RecordingError::TooLarge);
+                }
+                serde_json::from_value(content).map_err(RecordingError::Malformed)
             }
             Preamble { format: Some(format), version: Some(version) } if format == FORMAT => {
                 Err(RecordingError::Version(version))
@@ -188,6 +213,10 @@ mod tests {
             (b"{}", "JSON, and no snapshot"),
             (b"[1]", "no snapshot of"),
             (br#"{"format":"mallow-recording","version":99}"#, "a snapshot of version 99; 1 can be read"),
+            (
+                br#"{"format":"mallow-recording","version":1,"padding":[18446744073709551615]}"#,
+                "larger than any",
+            ),
             (br#"{"format":"mallow-recording","version":1}"#, "missing field `pid`"),
         ] {
             let error = Recording::from_json(json).unwrap_err().to_string();

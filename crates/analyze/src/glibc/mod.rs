@@ -63,14 +63,14 @@ pub struct Seen {
 impl Seen {
     /// Adds what was seen of another heap.
     pub fn add(&mut self, other: &Self) {
-        self.walked += other.walked;
+        self.walked = self.walked.saturating_add(other.walked);
         self.is_whole &= other.is_whole;
-        self.used += other.used;
-        self.free += other.free;
-        self.trimmable += other.trimmable;
-        self.top += other.top;
-        self.used_blocks += other.used_blocks;
-        self.free_blocks += other.free_blocks;
+        self.used = self.used.saturating_add(other.used);
+        self.free = self.free.saturating_add(other.free);
+        self.trimmable = self.trimmable.saturating_add(other.trimmable);
+        self.top = self.top.saturating_add(other.top);
+        self.used_blocks = self.used_blocks.saturating_add(other.used_blocks);
+        self.free_blocks = self.free_blocks.saturating_add(other.free_blocks);
     }
 }
 

@@ -60,11 +60,11 @@ impl Class {
 
     /// Bytes of blocks that the program has.
     pub const fn live_bytes(&self) -> u64 {
-        self.live_blocks * self.block_bytes
+        self.live_blocks.saturating_mul(self.block_bytes)
     }
 
     /// Bytes of free blocks in slabs.
     pub const fn free_bytes(&self) -> u64 {
-        self.free_blocks * self.block_bytes
+        self.free_blocks.saturating_mul(self.block_bytes)
     }
 }

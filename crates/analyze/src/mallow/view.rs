@@ -271,12 +271,16 @@ impl<M: Reader> Tally<'_, M> {
 impl View {
     /// Bytes in memory of a part.
     pub fn resident(&self, part: Part) -> u64 {
-        self.shares.iter().filter(|share| share.part == part).map(|share| share.resident).sum()
+        self.shares
+            .iter()
+            .filter(|share| share.part == part)
+            .map(|share| share.resident)
+            .fold(0, u64::saturating_add)
     }
 
     /// Bytes of small blocks that the program has, all of them.
     pub fn small_bytes(&self) -> u64 {
-        self.classes.iter().map(Class::live_bytes).sum()
+        self.classes.iter().map(Class::live_bytes).fold(0, u64::saturating_add)
     }
 }
 

@@ -66,7 +66,7 @@ pub struct Part {
 
 impl Part {
     fn add(&mut self, heap: &Heap) {
-        self.resident += heap.resident;
+        self.resident = self.resident.saturating_add(heap.resident);
         let Ok(seen) = &heap.seen else { return };
         let whole = u128::from(seen.used.saturating_add(seen.free)).max(1);
         let resident = u128::from(heap.resident);
@@ -75,10 +75,11 @@ impl Part {
             let part = if seen.is_whole { u128::from(part) } else { u128::from(part) * resident / whole };
             u64::try_from(part).unwrap_or(u64::MAX)
         };
-        self.known += heap.resident;
-        self.free += scaled(seen.free).min(heap.resident);
-        self.trimmable += scaled(seen.trimmable).min(heap.resident);
-        self.free_blocks += if seen.is_whole { seen.free_blocks } else { scaled(seen.free_blocks) };
+        self.known = self.known.saturating_add(heap.resident);
+        self.free = self.free.saturating_add(scaled(seen.free).min(heap.resident));
+        self.trimmable = self.trimmable.saturating_add(scaled(seen.trimmable).min(heap.resident));
+        let free_blocks = if seen.is_whole { seen.free_blocks } else { scaled(seen.free_blocks) };
+        self.free_blocks = self.free_blocks.saturating_add(free_blocks);
     }
 }
 
@@ -137,12 +138,12 @@ impl<'a> Facts<'a> {
 
     /// Bytes in memory of those lines that are `meant`.
     pub(super) fn resident_of(&self, meant: impl Fn(Kind) -> bool) -> u64 {
-        self.lines(meant).map(|line| line.resident).sum()
+        self.lines(meant).map(|line| line.resident).fold(0, u64::saturating_add)
     }
 
     /// One of the amounts over those lines that are `meant`.
     pub(super) fn amount_of(&self, meant: impl Fn(Kind) -> bool, amount: Amount) -> u64 {
-        self.lines(meant).filter_map(|line| line.amounts.get(amount)).sum()
+        self.lines(meant).filter_map(|line| line.amounts.get(amount)).fold(0, u64::saturating_add)
     }
 
     fn lines(&self, meant: impl Fn(Kind) -> bool) -> impl Iterator<Item = &Line> {

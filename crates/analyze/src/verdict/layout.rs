@@ -46,7 +46,7 @@ pub(super) fn page_tables(facts: &Facts<'_>) -> Option<Finding> {
     if bytes < 16 << 20 || bytes < facts.resident() / 10 {
         return None;
     }
-    let space: u64 = facts.ledger.lines.iter().map(|line| line.address_space).sum();
+    let space = facts.ledger.lines.iter().map(|line| line.address_space).fold(0, u64::saturating_add);
     Some(Finding {
         kind: Kind::PageTables,
         bytes,
