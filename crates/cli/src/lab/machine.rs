@@ -39,7 +39,7 @@ impl Drop for Setting {
     }
 }
 
-/// While this lives, a signal that would end the command waits, so that settings are put back first.
+/// While this lives, a signal that would end the command waits, so that settings are put back, and groups removed, first.
 #[derive(Debug)]
 pub(crate) struct Undisturbed {
     /// Whether signals have their usual effect; they do before and after.

@@ -1,13 +1,21 @@
 //! The lab: every experiment is made, on both allocators, and what must be seen is seen.
 
+use core::time::Duration;
 use std::env;
 use std::fs;
-use std::process::Command;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Instant;
 
 use libtest_mimic::{Completion, Failed, Trial};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::command::{MALLOW, assert_contains, done, mallow, output, stderr, stdout};
+use crate::group::Group;
 
 /// More page faults than any experiment takes.
 const TOO_MANY_FAULTS: u64 = 1_000_000;
@@ -27,6 +35,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         "strict_mode_is_shown_where_that_may_be",
         strict_mode_is_shown_where_that_may_be,
     ));
+    let obstacle = Group::new().err();
+    trials.extend(
+        crate::trials![ctrl_c_leaves_no_group_behind]
+            .into_iter()
+            .map(|trial| crate::unless(obstacle.as_deref(), trial)),
+    );
     for name in names() {
         for allocator in ["glibc", "mallow"] {
             let name = name.clone();
@@ -125,4 +139,23 @@ fn explanations_are_printed_when_asked_for() {
     let sentence = "keeps two numbers per process";
     assert_contains(&stdout(&mut mallow(["lab", "brk", "--explain"])), sentence);
     assert!(!stdout(&mut mallow(["lab", "brk"])).contains(sentence));
+}
+
+/// As a terminal does it: all processes of the command get the signal.
+fn ctrl_c_leaves_no_group_behind() {
+    let mut lab = mallow(["lab", "oom"]);
+    let lab = done(lab.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn());
+    let pid = done(i32::try_from(lab.id()));
+    let name = format!("mallow-lab-{pid}");
+    let folders = ["/sys/fs/cgroup/memory", "/sys/fs/cgroup"].map(|root| Path::new(root).join(&name));
+    let is_there = || folders.iter().any(|folder| folder.exists());
+    let began = Instant::now();
+    while !is_there() {
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", lab.wait_with_output());
+        thread::sleep(Duration::from_millis(1));
+    }
+    done(killpg(Pid::from_raw(pid), Signal::SIGINT));
+    let output = done(lab.wait_with_output());
+    assert_eq!(output.status.signal(), Some(Signal::SIGINT as i32), "{output:?}");
+    assert!(!is_there(), "the group is still there");
 }

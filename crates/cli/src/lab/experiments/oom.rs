@@ -35,6 +35,8 @@ const TOO_MUCH: u64 = 96 * MIB;
 
 fn run(lab: &mut Lab) -> Result<(), Obstacle> {
     lab.columns(&[Column::Resident]);
+    // Before the group, so that it is removed before Ctrl-C ends the command.
+    let _undisturbed = machine::Undisturbed::begin()?;
     // Before the processes, so that it goes after them.
     let group = Cgroup::make(LIMIT)?;
     let mut disposable = started(lab, &group, 1000)?;
