@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stderr, reason = "the reason why a test is skipped is for people")]
 
+mod free;
 mod peers;
 mod program;
 mod subject;
@@ -32,6 +33,11 @@ fn main() -> ExitCode {
             trials.push(trial.with_ignored_flag(obstacle.is_some()));
         }
     }
+    let no_free = free::obstacle();
+    if let Some(reason) = &no_free {
+        eprintln!("skipped: free: {reason}");
+    }
+    trials.push(Trial::test("free", free::agrees).with_ignored_flag(no_free.is_some()));
     // Each takes memory and a processor: two at once are enough.
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(2));
@@ -52,7 +58,7 @@ fn tie_out(shapes: &program::Folder, program: &Program, allocator: Allocator) ->
         return Err(format!("the residual is {} of {}\n{}", seen.residual, seen.rss, seen.text).into());
     }
     if program.waits {
-        peers::agree(subject.pid, &seen)?;
+        peers::agree(&subject, program.options)?;
     }
     Ok(())
 }

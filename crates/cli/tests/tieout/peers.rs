@@ -1,42 +1,76 @@
 //! What other tools say of the same process.
 
+use core::time::Duration;
 use std::process::Command;
+use std::thread;
 
 use libtest_mimic::Failed;
 use procfs::process::Process;
 
-use crate::subject::Seen;
+use crate::subject::{Seen, Subject};
 
 /// Bytes by which sums that the kernel keeps in batches, or that are rounded, may be off; and per cent.
 const SLACK: (i64, i64) = (1 << 20, 1);
 
-/// That `pmap`, `ps`, `smem` and the `procfs` crate see what we see.
-pub(crate) fn agree(pid: u32, seen: &Seen) -> Result<(), Failed> {
-    let exact = [("pmap -X", pmap(pid)), ("procfs", procfs(pid, "Rss"))];
-    for (tool, rss) in exact {
-        if let Some(rss) = rss.filter(|rss| *rss != seen.rss) {
-            return Err(
-                format!("{tool} sees {rss} bytes in memory, and we {}\n{}", seen.rss, seen.text).into()
-            );
+/// How often a process may change while a tool looks at it: it may be slow to settle, and the kernel may take pages of files from
+/// it at any time.
+const TRIES: usize = 20;
+/// How long it is left alone then.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// That `pmap`, `ps`, `smem` and the `procfs` crate see what we see. They look between two looks of ours, and only what has not changed
+/// in between can be compared.
+pub(crate) fn agree(subject: &Subject, options: &[&str]) -> Result<(), Failed> {
+    let mut before = subject.why(options)?;
+    for _ in 0..TRIES {
+        let found = look(subject.pid);
+        let after = subject.why(options)?;
+        if before.rss == after.rss {
+            return found.compare(&after);
         }
+        thread::sleep(PAUSE);
+        before = subject.why(options)?;
     }
-    let [smem_rss, smem_pss, smem_uss] = smem(pid).map_or([None; 3], |sizes| sizes.map(Some));
-    // Whoever else uses the same files comes and goes meanwhile, the tools themselves among them.
-    let shared = seen.uss.map_or(seen.rss, |uss| seen.rss - uss);
-    let near = [
-        ("ps, RSS", ps(pid), Some(seen.rss), 0),
-        ("smem, RSS", smem_rss, Some(seen.rss), 0),
-        ("smem, PSS", smem_pss, seen.pss, shared),
-        ("smem, USS", smem_uss, seen.uss, shared),
-        ("procfs, PSS", procfs(pid, "Pss"), seen.pss, shared),
-    ];
-    for (tool, theirs, ours, slack) in near {
-        let (Some(theirs), Some(ours)) = (theirs, ours) else { continue };
-        if (theirs - ours).abs() > slack + SLACK.0.max(ours * SLACK.1 / 100) {
-            return Err(format!("{tool} is {theirs}, and ours {ours}\n{}", seen.text).into());
+    Err(format!("it never stands still\n{}", before.text).into())
+}
+
+/// What the tools see, in bytes; `None` from one that is not there.
+struct Found {
+    pmap: Option<i64>,
+    procfs: [Option<i64>; 2],
+    ps: Option<i64>,
+    smem: [Option<i64>; 3],
+}
+
+fn look(pid: u32) -> Found {
+    let smem = smem(pid).map_or([None; 3], |sizes| sizes.map(Some));
+    Found { pmap: pmap(pid), procfs: ["Rss", "Pss"].map(|field| procfs(pid, field)), ps: ps(pid), smem }
+}
+
+impl Found {
+    fn compare(&self, seen: &Seen) -> Result<(), Failed> {
+        let [procfs_rss, procfs_pss] = self.procfs;
+        let [smem_rss, smem_pss, smem_uss] = self.smem;
+        // Whoever else uses the same files comes and goes meanwhile, the tools themselves among them.
+        let shared = seen.uss.map_or(seen.rss, |uss| seen.rss - uss);
+        let about = |ours: i64, shared: i64| shared + SLACK.0.max(ours * SLACK.1 / 100);
+        let rows = [
+            ("pmap -X", self.pmap, Some(seen.rss), 0),
+            ("procfs", procfs_rss, Some(seen.rss), 0),
+            ("ps, RSS", self.ps, Some(seen.rss), about(seen.rss, 0)),
+            ("smem, RSS", smem_rss, Some(seen.rss), about(seen.rss, 0)),
+            ("smem, PSS", smem_pss, seen.pss, about(seen.pss.unwrap_or(0), shared)),
+            ("smem, USS", smem_uss, seen.uss, about(seen.uss.unwrap_or(0), shared)),
+            ("procfs, PSS", procfs_pss, seen.pss, about(seen.pss.unwrap_or(0), shared)),
+        ];
+        for (tool, theirs, ours, slack) in rows {
+            let (Some(theirs), Some(ours)) = (theirs, ours) else { continue };
+            if (theirs - ours).abs() > slack {
+                return Err(format!("{tool} is {theirs}, and ours {ours}\n{}", seen.text).into());
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// What a tool prints; `None` if it is not there, or cannot say.

@@ -1,5 +1,6 @@
 //! The process that is looked at: started, looked at, ended.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -20,6 +21,8 @@ const MALLOW: &str = env!("CARGO_BIN_EXE_mallow");
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long what is behind the number that it printed may take.
 const SETTLE: Duration = Duration::from_millis(150);
+/// How long nothing may have changed for a program to be at rest, and how often it is looked at.
+const REST: (Duration, usize) = (Duration::from_millis(100), 100);
 
 /// A program that runs.
 #[derive(Debug)]
@@ -73,8 +76,32 @@ impl Subject {
         let mut subject = Self { group, pid: 0, _folder: folder };
         let line = line.map_err(|_| "it printed no number in time")??;
         subject.pid = line.trim().parse().map_err(|_| format!("it printed {line:?} and no number"))?;
+        if program.waits {
+            subject.settle();
+        }
         thread::sleep(SETTLE);
         Ok(subject)
+    }
+
+    /// Waits until the program has nothing left to do: on a machine that does much else, what follows the number that it printed takes
+    /// its time. What never comes to rest is looked at as it is.
+    fn settle(&self) {
+        // Words 14 and 15, behind the name in brackets: time on a processor; 24: pages in memory.
+        let state = || {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+            let words: Vec<String> =
+                stat.rsplit(')').next().unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+            [0, 11, 12, 21].map(|nth| words.get(nth).cloned())
+        };
+        let mut before = state();
+        for _ in 0..REST.1 {
+            thread::sleep(REST.0);
+            let now = state();
+            if now == before && now[0].as_deref() == Some("S") {
+                return;
+            }
+            before = now;
+        }
     }
 
     /// Asks the command why.
