@@ -113,10 +113,12 @@ impl Account {
             Some(Ok(view)) => &view.shares[..],
             _ => &[],
         };
+        let mut owners = owner::owners(&mappings, &program);
+        owner::correct(&mut owners, shares);
         let mut account = Self {
             pid: recording.pid,
             unix_ms: recording.unix_ms,
-            owners: owner::owners(&mappings, &program),
+            owners,
             ledger: Ledger::with_heap(&mappings, &program, &status, resident, shares),
             program,
             status,

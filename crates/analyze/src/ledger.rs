@@ -154,7 +154,9 @@ impl Ledger {
                 of_mapping.push(*share);
             }
         }
-        for ((mapping, owner), shares) in mappings.iter().zip(owner::owners(mappings, program)).zip(shared) {
+        let mut owners = owner::owners(mappings, program);
+        owner::correct(&mut owners, shares);
+        for ((mapping, owner), shares) in mappings.iter().zip(owners).zip(shared) {
             let Some(kind) = Kind::of(&owner) else { continue };
             let amounts = split(kind, mapping.resident_bytes(), &shares);
             let most = amounts.iter().max_by_key(|(_, bytes)| *bytes).map_or(kind, |(kind, _)| *kind);

@@ -14,6 +14,7 @@
 
 use alloc::collections::BTreeSet;
 
+use crate::mallow::{self, Share};
 use crate::read::smaps::Mapping;
 
 /// Bytes; where glibc's arenas but the first begin, and how long they may grow (`HEAP_MAX_SIZE`).
@@ -69,15 +70,27 @@ pub enum Part {
 pub fn owners(mappings: &[Mapping], program: &[u8]) -> Vec<Owner> {
     let libraries = mappings.iter().filter(|mapping| is_code(mapping));
     let libraries: BTreeSet<&[u8]> = libraries.map(|mapping| &mapping.name[..]).collect();
+    // Where mallow is malloc, glibc makes no arenas, and a short region of mallow's looks like one.
+    let has_arenas = !mallow::is_loaded(mappings);
     let mut owners: Vec<Owner> = Vec::with_capacity(mappings.len());
     for (place, mapping) in mappings.iter().enumerate() {
         let before = place.checked_sub(1).map(|before| (&mappings[before], &owners[before]));
         let behind = mappings.get(place + 1);
         let owner = owner_of_named(mapping, program, |name| libraries.contains(name))
-            .unwrap_or_else(|| owner_of_nameless(mapping, before, behind));
+            .unwrap_or_else(|| owner_of_nameless(mapping, before, behind, has_arenas));
         owners.push(owner);
     }
     owners
+}
+
+/// Corrects the `owners` of mappings that a look inside has found to be of the heap of mallow: a program that has mallow inside, and
+/// no library of that name, may have arenas of glibc too.
+pub fn correct(owners: &mut [Owner], shares: &[Share]) {
+    for share in shares {
+        if let Some(owner) = owners.get_mut(share.mapping).filter(|owner| **owner == Owner::Arena) {
+            *owner = Owner::Anonymous;
+        }
+    }
 }
 
 /// Whether it is code from a file.
@@ -121,6 +134,7 @@ fn owner_of_nameless(
     mapping: &Mapping,
     before: Option<(&Mapping, &Owner)>,
     behind: Option<&Mapping>,
+    has_arenas: bool,
 ) -> Owner {
     if mapping.permissions.shared {
         return Owner::SharedMemory;
@@ -136,7 +150,7 @@ fn owner_of_nameless(
             _ => Owner::Anonymous,
         };
     }
-    if is_arena(mapping, behind) {
+    if has_arenas && is_arena(mapping, behind) {
         return Owner::Arena;
     }
     match before {
@@ -225,6 +239,18 @@ mod tests {
             Owner::Kernel,
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_short_region_of_mallow_is_no_arena() {
+        let region = "7f0000000000-7f0000200000 rw-p 0 00:00 0 \n7f0000200000-7f0004000000 ---p 0 00:00 0 \n";
+        assert_eq!(owners_of(region, "/bin/a"), [Owner::Arena, Owner::Arena], "as far as can be seen");
+        let library = "7f0010000000-7f0010001000 r-xp 0 08:01 2 /opt/libmallow.so\n";
+        let found = owners_of(&[region, library].concat(), "/bin/a");
+        assert_eq!(found[..2], [Owner::Anonymous, Owner::Anonymous]);
+        let mut inside = owners_of(region, "/bin/a");
+        correct(&mut inside, &[Share { mapping: 0, part: mallow::Part::Live, resident: 4096 }]);
+        assert_eq!(inside[0], Owner::Anonymous, "of a program that has mallow inside");
     }
 
     #[test]

@@ -146,7 +146,10 @@ fn look_inside(process: &Process, smaps: &[u8], depth: Depth, recording: &mut Re
     let Ok(mappings) = smaps::parse(smaps) else { return };
     // Before anything else is read, which could bring a page into memory.
     recording.mallow = mallow::view(&memory, &mappings);
-    let owners = owner::owners(&mappings, &recording.get("exe").unwrap_or_default());
+    let mut owners = owner::owners(&mappings, &recording.get("exe").unwrap_or_default());
+    if let Some(Ok(view)) = &recording.mallow {
+        owner::correct(&mut owners, &view.shares);
+    }
     let budget = match depth {
         Depth::Quick => glibc::BUDGET_BYTES,
         Depth::Exact => u64::MAX,

@@ -35,6 +35,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_forked_child_has_lines_of_its_own,
         a_child_that_closes_its_descriptors_is_seen,
         no_descriptor_is_added,
+        with_little_address_space_the_heap_is_told_too,
         a_damaged_segment_is_named_with_its_place,
         a_busy_process_trims_at_once,
         a_process_that_sleeps_is_said_to_sleep,
@@ -252,6 +253,21 @@ fn a_child_that_closes_its_descriptors_is_seen() {
         "os.dup2(1, 200)\nos.closerange(3, 1024)\nkeep = [bytes(991) for _ in range(50000)]\nready(); wait()";
     let answer = Answer::of(&Program::python(script).pid());
     assert!(answer.line("heap: live blocks") > 50_000 * 1024);
+}
+
+/// Regions are shorter then, and must not be taken for arenas of glibc.
+fn with_little_address_space_the_heap_is_told_too() {
+    for kib in [1_000_000, 2_000_000, 4_000_000] {
+        let script = "keep = [bytes(991) for _ in range(40000)]; ready(); wait()";
+        let limited = format!("ulimit -v {kib}; exec {PYTHON} -c \"$SCRIPT\"");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &limited]).env("SCRIPT", format!("{PRELUDE}{script}"));
+        let mut program = Program::start(shell.env("PYTHONMALLOC", "malloc").env("LD_PRELOAD", library()));
+        assert_eq!(program.line(), "ready");
+        let answer = Answer::of(&program.pid());
+        assert!(answer.line("heap: live blocks") > 40 * MIB, "{}", answer.0);
+        assert_eq!(answer.line("arenas of glibc"), 0, "{}", answer.0);
+    }
 }
 
 fn no_descriptor_is_added() {
