@@ -48,9 +48,19 @@ impl Memory {
     }
 }
 
-fn request(order: u8) -> Request {
-    Request::kernel(Order::new(order).expect("at most ten"))
-}
+/// What is asked for: pages of a process, by order.
+static REQUESTS: [Request; 5] = {
+    let mut requests = [Request::anonymous(); 5];
+    let mut order = 0;
+    while order < requests.len() {
+        requests[order].order = match Order::new(order as u8) {
+            Some(order) => order,
+            None => Order::MAX,
+        };
+        order += 1;
+    }
+    requests
+};
 
 /// The whole fast path.
 struct Mallow {
@@ -70,7 +80,7 @@ impl Pages for Mallow {
     type Run = FrameRun;
     fn allocate(&mut self, order: u8) -> FrameRun {
         let Memory { table, node } = &mut self.memory;
-        self.cpu.allocate(*table, node, &request(order)).expect("there is memory")
+        self.cpu.allocate(*table, node, &REQUESTS[usize::from(order)]).expect("there is memory")
     }
     fn free(&mut self, run: FrameRun, _: u8) {
         let Memory { table, node } = &mut self.memory;
@@ -84,7 +94,7 @@ struct MallowZone(Memory);
 impl Pages for MallowZone {
     type Run = FrameRun;
     fn allocate(&mut self, order: u8) -> FrameRun {
-        self.0.node.allocate(self.0.table, &request(order)).expect("there is memory")
+        self.0.node.allocate(self.0.table, &REQUESTS[usize::from(order)]).expect("there is memory")
     }
     fn free(&mut self, run: FrameRun, _: u8) {
         assert!(self.0.node.free(self.0.table, run).is_ok());

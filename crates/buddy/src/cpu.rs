@@ -71,7 +71,7 @@ impl Limits {
 ///
 /// # Invariants
 ///
-/// 1. `counts` of an array is at most `most` of it, and that at most [`ROOM`].
+/// 1. `counts` of an array is at most `most` of it, and that at most 64.
 #[derive(Clone, Debug)]
 pub struct CpuFrames {
     counts: [u32; ARRAYS],

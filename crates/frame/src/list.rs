@@ -13,7 +13,7 @@ use crate::table::{FrameTable, Window};
 /// # Invariants
 ///
 /// 1. Following `next` from `first` passes `count` frames and ends at `last`; `prev` is the way back.
-/// 2. Links are places in the table's slice, which is shorter than [`NOBODY`]: a link to nobody finds no entry.
+/// 2. Links are places in the table's slice, which has fewer than 2^32 - 1 entries: a link to nobody finds no entry.
 ///
 /// Every operation is given the table that the frames are in. A wrong table gives a wrong answer and nothing worse.
 #[derive(Clone, Debug)]
