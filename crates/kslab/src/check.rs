@@ -8,7 +8,6 @@ use mallow_frame::{FrameList, FrameState, Head};
 
 use crate::cache::Cache;
 use crate::cpu::CpuCache;
-use crate::guard::Use;
 use crate::magazine::PER_FRAME;
 use crate::pages::Pages;
 use crate::slab::Slab;
@@ -53,7 +52,7 @@ impl<P: Pages> Cache<P> {
         for head in list.iter(table) {
             // SAFETY: it is on a list of this cache, and the caller holds the lock.
             let slab = unsafe { Slab::at(&self.pages, &self.layout, head) };
-            let (Some(mut slab), Some(record)) = (slab, table.get(head)) else {
+            let (Some(slab), Some(record)) = (slab, table.get(head)) else {
                 panic!("a slab that is no memory")
             };
             assert!(record.is(Head { state: FrameState::Slab, order: self.layout.order }));
@@ -72,22 +71,16 @@ impl<P: Pages> Cache<P> {
                 "{}: {head:?} is on the wrong list",
                 self.name
             );
-            self.check_guards(&mut slab);
+            self.check_guards(&slab);
             out += u64::from(slab.used());
         }
         out
     }
 
-    fn check_guards(&self, slab: &mut Slab<'_, P>) {
-        for index in 0..self.layout.objects {
-            if !slab.is_free(index) {
-                continue;
-            }
-            let object = slab.object(index);
-            // SAFETY: the object is free and the lock is held.
-            let slot = unsafe { slab.slot(index) };
-            let found = self.guard.inspect(&self.layout, slot, Use::Free);
-            assert!(found.is_ok(), "{}: object {:?}: {found:?}", self.name, object);
+    fn check_guards(&self, slab: &Slab<'_, P>) {
+        for index in (0..self.layout.objects).filter(|index| slab.is_free(*index)) {
+            let found = self.inspect(slab, index);
+            assert!(found.is_ok(), "{}: object {:?}: {found:?}", self.name, slab.object(index));
         }
     }
 

@@ -24,7 +24,7 @@ pub const POISON: u8 = 0x6b;
 /// The last byte of a free object.
 pub const POISON_END: u8 = 0xa5;
 /// Bytes of a tag in memory.
-pub(crate) const TRACK_BYTES: usize = 24;
+pub(crate) const TRACK_BYTES: u32 = 24;
 
 /// Who did something to an object last.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,14 +100,20 @@ impl Guard {
 
     /// Leaves the patterns of `state` in `slot`.
     pub fn arm(self, layout: &Layout, slot: &mut [u8], state: Use) {
+        self.arm_zones(layout, slot, state);
+        let parts = Parts::of(layout);
+        if self.checks.has(Checks::POISON) {
+            slot[parts.object..parts.end].fill(POISON);
+            slot[parts.end - 1] = POISON_END;
+        }
+    }
+
+    /// Leaves the patterns of `state` in the zones of `slot`.
+    pub(crate) fn arm_zones(self, layout: &Layout, slot: &mut [u8], state: Use) {
         let parts = Parts::of(layout);
         if self.checks.has(Checks::RED_ZONES) {
             slot[..parts.object].fill(red(state));
             slot[parts.end..parts.zone_end].fill(red(state));
-        }
-        if self.checks.has(Checks::POISON) {
-            slot[parts.object..parts.end].fill(POISON);
-            slot[parts.end - 1] = POISON_END;
         }
     }
 
@@ -119,14 +125,34 @@ impl Guard {
     pub fn inspect(self, layout: &Layout, slot: &[u8], state: Use) -> Result<(), Spot> {
         let parts = Parts::of(layout);
         if self.checks.has(Checks::RED_ZONES) {
-            parts.compare(slot, 0, parts.object, red(state), Damage::LeftRedZone)?;
-            parts.compare(slot, parts.end, parts.zone_end, red(state), Damage::RightRedZone)?;
+            self.inspect_left(&slot[..parts.object], state)?;
+            self.inspect_right(layout, &slot[parts.end..parts.zone_end], state)?;
         }
-        if self.checks.has(Checks::POISON) && state == Use::Free {
-            parts.compare(slot, parts.object, parts.end - 1, POISON, Damage::Poison)?;
-            parts.compare(slot, parts.end - 1, parts.end, POISON_END, Damage::Poison)?;
-        }
-        Ok(())
+        if state == Use::Free { self.inspect_content(&slot[parts.object..parts.end]) } else { Ok(()) }
+    }
+
+    /// Whether slots have red zones.
+    pub(crate) const fn has_zones(self) -> bool {
+        self.checks.has(Checks::RED_ZONES)
+    }
+
+    /// Looks at the zone before an object.
+    pub(crate) fn inspect_left(self, zone: &[u8], state: Use) -> Result<(), Spot> {
+        compare(zone, -signed(zone.len()), red(state), Damage::LeftRedZone)
+    }
+
+    /// Looks at the zone behind an object.
+    pub(crate) fn inspect_right(self, layout: &Layout, zone: &[u8], state: Use) -> Result<(), Spot> {
+        compare(zone, i64::from(layout.bytes), red(state), Damage::RightRedZone)
+    }
+
+    /// Looks at the content of a free object.
+    pub(crate) fn inspect_content(self, content: &[u8]) -> Result<(), Spot> {
+        let (true, Some((end, rest))) = (self.checks.has(Checks::POISON), content.split_last()) else {
+            return Ok(());
+        };
+        compare(rest, 0, POISON, Damage::Poison)?;
+        compare(core::slice::from_ref(end), signed(rest.len()), POISON_END, Damage::Poison)
     }
 
     /// Writes a tag.
@@ -143,7 +169,7 @@ impl Guard {
     /// Removes both tags: the slot is new.
     pub fn forget(self, layout: &Layout, slot: &mut [u8]) {
         if self.checks.has(Checks::TAGS) {
-            slot[wide(layout.tags_at)..][..2 * TRACK_BYTES].fill(0);
+            slot[wide(layout.tags_at)..][..2 * wide(TRACK_BYTES)].fill(0);
         }
     }
 
@@ -175,9 +201,9 @@ fn red(state: Use) -> u8 {
 const fn tag_range(event: Event) -> core::ops::Range<usize> {
     let start = match event {
         Event::Allocated => 0,
-        Event::Freed => TRACK_BYTES,
+        Event::Freed => TRACK_BYTES as usize,
     };
-    start..start + TRACK_BYTES
+    start..start + TRACK_BYTES as usize
 }
 
 /// Where things lie in a slot. Unit: bytes from its start.
@@ -192,17 +218,19 @@ impl Parts {
         let (object, bytes) = (wide(layout.left), wide(layout.bytes));
         Self { object, end: object + bytes, zone_end: object + bytes + wide(layout.right) }
     }
+}
 
-    fn compare(&self, slot: &[u8], from: usize, to: usize, expected: u8, damage: Damage) -> Result<(), Spot> {
-        match slot[from..to].iter().position(|byte| *byte != expected) {
-            None => Ok(()),
-            Some(at) => {
-                let place = from + at;
-                let offset = place.cast_signed() as i64 - self.object.cast_signed() as i64;
-                Err(Spot { damage, offset, found: slot[place], expected })
-            }
-        }
+/// Finds the first byte of `bytes`, which begin `offset` bytes from the object, that is not `expected`.
+fn compare(bytes: &[u8], offset: i64, expected: u8, damage: Damage) -> Result<(), Spot> {
+    match bytes.iter().position(|byte| *byte != expected) {
+        None => Ok(()),
+        Some(at) => Err(Spot { damage, offset: offset + signed(at), found: bytes[at], expected }),
     }
+}
+
+/// A length within a slot, as a distance.
+const fn signed(bytes: usize) -> i64 {
+    bytes.cast_signed() as i64
 }
 
 #[cfg(test)]

@@ -208,7 +208,7 @@ impl Slot {
         // At least a byte, at most a word: what rounding leaves is red zone as well.
         let right_end = if has_zones && words == object_end { words + WORD_BYTES } else { words };
         let has_tags = spec.checks.has(Checks::TAGS);
-        let end = if has_tags { right_end + 2 * TRACK_BYTES } else { right_end };
+        let end = if has_tags { right_end + 2 * wide(TRACK_BYTES) } else { right_end };
         Some(Self {
             left,
             right: if has_zones { right_end - object_end } else { 0 },

@@ -170,18 +170,9 @@ impl<P: Pages> Cache<P> {
         // SAFETY: the caller found it on a list of this cache, whose lock he holds.
         let Some(slab) = (unsafe { Slab::at(&self.pages, &self.layout, head) }) else { return };
         for index in (0..self.layout.objects).filter(|index| !slab.is_free(*index)) {
-            let track = self.last_allocation(&slab, index);
+            let track = self.track_in_place(&slab, index, Event::Allocated);
             each(slab.object(index), track);
         }
-    }
-
-    fn last_allocation(&self, slab: &Slab<'_, P>, index: u32) -> Option<Track> {
-        if self.layout.tags_at == 0 {
-            return None;
-        }
-        // SAFETY: only the tag is read, which no client uses; the object may be his.
-        let slot = unsafe { slab.tags(index) };
-        self.guard.track_in(slot, Event::Allocated)
     }
 }
 

@@ -20,7 +20,6 @@ use core::ptr::NonNull;
 use mallow_frame::{Frame, FrameRun, FrameState, FrameTable, Head};
 use mallow_units::FrameNumber;
 
-use crate::guard::TRACK_BYTES;
 use crate::layout::{Layout, wide};
 use crate::pages::Pages;
 
@@ -202,15 +201,16 @@ impl<'a, P: Pages> Slab<'a, P> {
         unsafe { NonNull::slice_from_raw_parts(start, wide(self.layout.stride)).as_mut() }
     }
 
-    /// The tags of a slot.
+    /// Bytes of a slot, from `start`.
     ///
     /// # Safety
     ///
-    /// 1. `index` is that of a slot with tags, which nobody writes while the slice lives.
-    pub(crate) unsafe fn tags(&self, index: u32) -> &[u8] {
-        let start = self.at_offset(self.layout.slot(self.head, index) + self.layout.tags_at);
-        // SAFETY: the tags lie within the slot, whose bytes are initialised (`Pages`, 2); nobody writes them (1).
-        unsafe { NonNull::slice_from_raw_parts(start, 2 * TRACK_BYTES).as_ref() }
+    /// 1. `index` is that of a slot, and `start + length` at most its length.
+    /// 2. Nobody writes these bytes while the slice lives.
+    pub(crate) unsafe fn part(&self, index: u32, start: u32, length: u32) -> &[u8] {
+        let place = self.at_offset(self.layout.slot(self.head, index) + start);
+        // SAFETY: within the slot (1), whose bytes are initialised (`Pages`, 2); nobody writes them (2).
+        unsafe { NonNull::slice_from_raw_parts(place, wide(length)).as_ref() }
     }
 
     /// The first byte.

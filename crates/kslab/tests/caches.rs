@@ -344,6 +344,24 @@ fn checks_catch_overruns_underruns_late_writes_and_double_frees() {
 }
 
 #[test]
+fn a_look_at_all_objects_finds_damage_before_anybody_frees() {
+    let ram = Ram::new(64);
+    let cache = Cache::create(&ram, Spec::new("sock", 100).checked(Checks::ALL)).unwrap();
+    let mut cpu = cache.attach(0);
+    let objects: Vec<_> = (0..50).map(|_| cache.alloc_tagged(&mut cpu, 5).unwrap()).collect();
+    free(&cache, &mut cpu, objects[20]);
+    assert_eq!(cache.validate(), 0);
+    fill(objects[10], 101, 1);
+    fill(objects[20], 1, 1);
+    assert_eq!(cache.validate(), 2);
+    let mut damages: Vec<_> = ram.take_reports().iter().map(|one| (one.object, one.damage)).collect();
+    damages.sort_unstable_by_key(|(object, _)| *object);
+    let mut expected = [(objects[10], Damage::RightRedZone), (objects[20], Damage::Poison)];
+    expected.sort_unstable_by_key(|(object, _)| *object);
+    assert_eq!(damages, expected.map(|(object, damage)| (object.addr().get(), damage)));
+}
+
+#[test]
 fn a_cache_that_cannot_be_is_refused() {
     let ram = Ram::new(4);
     let error = |spec| Cache::create(&ram, spec).unwrap_err();
