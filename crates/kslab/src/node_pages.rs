@@ -35,21 +35,27 @@ unsafe impl Send for NodePages<'_> {}
 unsafe impl Sync for NodePages<'_> {}
 
 impl<'t> NodePages<'t> {
-    /// Takes over `node`, all of whose frames are mapped in a row.
+    /// Takes over `node`, all of whose frames are mapped in a row. `None` if the address of a run would not be a multiple of its
+    /// length, because `base` is not aligned as frame `first` is.
     ///
     /// # Safety
     ///
-    /// 1. For every frame `f` of `table` the 4096 bytes at `base + (f - first) * 4096` are initialised memory within one allocation, and stay it.
-    /// 2. `base` is aligned as frame `first` is: both are multiples of the same runs.
-    /// 3. `node` is a node of `table`, and nobody uses memory of its frames who did not get it from this value.
+    /// 1. For every frame `f` of `table` the 4096 bytes at `base + (f - first) * 4096` are initialised memory within one
+    ///    allocation, and stay it.
+    /// 2. `node` is a node of `table`, and nobody uses memory of its frames who did not get it from this value.
     #[cfg(not(loom))]
-    pub const unsafe fn new(
+    pub unsafe fn new(
         table: FrameTable<'t>,
         node: Node,
         base: NonNull<u8>,
         first: FrameNumber,
-    ) -> Self {
-        Self { table, node: Lock::new(node), base, first, identities: Identities::new() }
+    ) -> Option<Self> {
+        let longest = PAGE_BYTES << Order::MAX.get();
+        let place_of_first = first.0 as usize * PAGE_BYTES % longest;
+        if base.addr().get() % longest != place_of_first {
+            return None;
+        }
+        Some(Self { table, node: Lock::new(node), base, first, identities: Identities::new() })
     }
 
     /// Does something with the node, under its lock.

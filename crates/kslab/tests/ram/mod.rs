@@ -56,7 +56,7 @@ impl Ram {
             base,
             frames,
             // SAFETY: the memory was made for these frames a moment ago.
-            pages: unsafe { NodePages::new(table, node, base, FIRST) },
+            pages: unsafe { NodePages::new(table, node, base, FIRST) }.expect("aligned"),
             reports: Mutex::new(Vec::new()),
             clock: AtomicU64::new(0),
             identities: Identities::new(),
