@@ -15,6 +15,7 @@ mod areas;
 mod churn;
 mod frames;
 mod measure;
+mod objects;
 mod report;
 
 use std::process::ExitCode;
@@ -57,6 +58,7 @@ fn metrics() -> Vec<Metric> {
     let mut all = Vec::new();
     all.extend(frames::metrics());
     all.extend(areas::metrics());
+    all.extend(objects::metrics());
     all
 }
 
