@@ -75,7 +75,13 @@ impl<S: Store> Space<S> {
         match deed(&area, advice)? {
             Deed::Flags(flags) if flags != area.flags => self.modify(area, part, flags, pages),
             Deed::Flags(_) | Deed::Nothing => Ok(()),
-            Deed::Pages => pages.advise(&area, part, advice),
+            Deed::Pages => {
+                if advice == Advice::GUARD_INSTALL {
+                    // All of the area is marked, and stays so: it is not split for this.
+                    self.reshape(area.span.start(), Vma { flags: area.flags | Flags::MAYBE_GUARDED, ..area });
+                }
+                pages.advise(&area, part, advice)
+            }
         }
     }
 

@@ -178,8 +178,7 @@ impl<S: Store> Space<S> {
                 }
             }
             (Some(below), Some(above)) => {
-                let family = if above.anon.is_some() { &above } else { &changed };
-                let whole = stretch(&merge::joined(&below, family), span);
+                let whole = stretch(&merge::joined(&merge::joined(&below, &changed), &above), span);
                 self.absorb(below.span.start(), whole, pages);
                 self.absorb(below.span.start(), stretch(&whole, above.span), pages);
             }
@@ -226,8 +225,7 @@ impl<S: Store> Space<S> {
             }
             (Some(below), Some(above)) => {
                 self.drop_area(above.span.start(), pages);
-                let family = if above.anon.is_some() { &above } else { &area };
-                let whole = stretch(&merge::joined(&below, family), area.span);
+                let whole = stretch(&merge::joined(&merge::joined(&below, &area), &above), area.span);
                 self.reshape(below.span.start(), stretch(&whole, above.span));
             }
         }

@@ -64,6 +64,8 @@ flags! {
     MERGEABLE = 20, "mg";
     /// `MAP_DROPPABLE`: its pages may vanish under pressure instead of going to swap.
     DROPPABLE = 21, "dp";
+    /// Guards have been put into it, or into what has become part of it.
+    MAYBE_GUARDED = 23, "gu";
     /// Its anonymous pages are shared with those of a process it was forked from.
     FORKED = 31, "";
 }
@@ -76,7 +78,7 @@ impl Flags {
     /// What `mlock` sets.
     pub const LOCK: Self = Self(Self::LOCKED.0 | Self::LOCK_ON_FAULT.0);
     /// What says nothing about whether two areas are alike.
-    pub const NOT_COMPARED: Self = Self::FORKED;
+    pub const NOT_COMPARED: Self = Self(Self::FORKED.0 | Self::MAYBE_GUARDED.0);
 
     /// Whether all of `flags` are in it.
     pub const fn has(self, flags: Self) -> bool {

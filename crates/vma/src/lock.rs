@@ -142,7 +142,8 @@ impl<S: Store> Space<S> {
         pages: &mut impl Pages,
     ) -> Result<(), Errno> {
         let (old, new) = (area.flags, area.flags.without(Flags::LOCK) | how);
-        if new == old {
+        // What may vanish under pressure is not kept in memory.
+        if new == old || old.has(Flags::DROPPABLE) {
             return Ok(());
         }
         self.modify(area, part, new, pages)?;

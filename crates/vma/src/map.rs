@@ -103,7 +103,10 @@ impl<S: Store> Space<S> {
         self.add(area, pages)?;
         self.tally(flags, plan.span.pages(), Sign::Plus);
         let populates = request.flags.has(MapFlags::POPULATE) && !request.flags.has(MapFlags::NON_BLOCK);
-        if flags.has(Flags::LOCKED) || populates {
+        // What may vanish is not locked in future either, but Linux faults it in as if it were.
+        let counts_as_locked =
+            flags.has(Flags::LOCKED) || flags.has(Flags::DROPPABLE) && self.future.has(Flags::LOCKED);
+        if counts_as_locked || populates {
             pages.populate(plan.span);
         }
         Ok(plan.span.start().start())
@@ -170,7 +173,7 @@ impl<S: Store> Space<S> {
                     }
                     let droppable =
                         Flags::DROPPABLE | Flags::NO_RESERVE | Flags::WIPE_ON_FORK | Flags::DONT_DUMP;
-                    (common | droppable, Shows::Anonymous, span.start().0)
+                    (common.without(Flags::LOCK) | droppable, Shows::Anonymous, span.start().0)
                 }
                 MapFlags::PRIVATE => (common, Shows::Anonymous, span.start().0),
                 _ => return Err(Errno::EINVAL),

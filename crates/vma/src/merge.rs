@@ -63,7 +63,8 @@ const fn is_of_child(area: &Vma) -> bool {
 /// `target` with `span`, and with the family of `other` if it has none of its own.
 pub(crate) fn joined(target: &Vma, other: &Vma) -> Vma {
     let family = if target.anon.is_some() { target } else { other };
-    let flags = target.flags.without(Flags::FORKED) | family.flags & Flags::FORKED;
+    let guarded = (target.flags | other.flags) & Flags::MAYBE_GUARDED;
+    let flags = target.flags.without(Flags::FORKED) | family.flags & Flags::FORKED | guarded;
     Vma { anon: family.anon, flags, ..*target }
 }
 
