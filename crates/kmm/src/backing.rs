@@ -10,7 +10,7 @@ use mallow_frame::{Flag, FrameState};
 use mallow_paging::range::Harvest;
 use mallow_paging::{Entry, Kind, Level, PagingError};
 use mallow_units::{Errno, PageCount, PageNumber, PageSpan};
-use mallow_vma::{Advice, AnonId, Backing as Contents, FileId, Pages, Vma};
+use mallow_vma::{Advice, AnonId, Backing as Contents, FileId, Flags, Pages, Vma};
 
 use crate::absent::Absent;
 use crate::files::{self, File};
@@ -158,8 +158,8 @@ impl Pages for Backing<'_> {
     fn fork(&mut self, parent: &Vma, child: &Vma) -> Result<(), Errno> {
         let Some(to) = self.child else { return Ok(()) };
         debug_assert_eq!(parent.span(), child.span(), "a child's area lies where its parent's does");
-        // What can be faulted in again is not copied, as in Linux.
-        if parent.anon().is_none() {
+        // What can be faulted in again is not copied, as in Linux; guards cannot.
+        if parent.anon().is_none() && !parent.flags().has(Flags::MAYBE_GUARDED) {
             return Ok(());
         }
         self.world.share(self.pid, to, parent)
@@ -248,9 +248,12 @@ impl World {
             for found in mm.table.entries(physical, span) {
                 let suits =
                     found.level == Level::Page && found.entry.has_frame() && !found.entry.is_special();
+                if !suits {
+                    continue;
+                }
                 let info = physical.frame(found.entry.frame_number());
                 let is_free_to_clean = info.references() == 1 || !info.has(Flag::Dirty);
-                if suits && info.state() == FrameState::Anon && is_free_to_clean {
+                if info.state() == FrameState::Anon && is_free_to_clean {
                     frames.push((found.page, found.entry));
                 }
             }

@@ -164,9 +164,8 @@ impl Machine {
             return true;
         }
         match (entry.payload().map(Absent::of_payload), area.backing()) {
-            (Some(Absent::Swapped { .. }), _) | (None, Contents::Anonymous) => false,
-            (Some(Absent::Guard), _) => false,
-            (None, Contents::File(file)) => self.is_cached(file, area.offset_of(page)),
+            (Some(Absent::Swapped { .. }), _) | (None | Some(Absent::Guard), Contents::Anonymous) => false,
+            (None | Some(Absent::Guard), Contents::File(file)) => self.is_cached(file, area.offset_of(page)),
         }
     }
 
