@@ -14,6 +14,8 @@ use crate::random::Random;
 const PAGE: u64 = 4096;
 /// Sizes that overflow when they are added to an address or rounded up.
 const AROUND_THE_END: [u64; 2] = [u64::MAX, u64::MAX - PAGE + 1];
+/// The kind of memory that may vanish under pressure.
+const DROPPABLE: u32 = 8;
 /// Sizes that no address space has room for. Not all calls care, and those would work on what is not the script's.
 const TOO_LONG: [u64; 3] = [1 << 47, (1 << 47) - PAGE, 1 << 63];
 
@@ -154,6 +156,7 @@ impl Writer {
             (2, flag::SHARED_VALIDATE),
             (1, 0),
             (1, 4),
+            (2, DROPPABLE),
         ]);
         let way = self.random.weighted(&[
             (60, flag::FIXED),
@@ -274,6 +277,8 @@ impl Writer {
             (6, advice::POPULATE_WRITE),
             (3, advice::DONTNEED_LOCKED),
             (3, advice::REMOVE),
+            (4, advice::GUARD_INSTALL),
+            (2, advice::GUARD_REMOVE),
             (1, 99),
             (1, 7),
         ]);

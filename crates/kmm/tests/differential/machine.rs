@@ -109,6 +109,9 @@ fn kib(machine: &Machine, pid: Pid, area: &Vma) -> BTreeMap<String, u64> {
 fn entries(machine: &Machine, pid: Pid, area: &Vma) -> Vec<(u64, u64)> {
     let entry = |page: mallow_units::PageNumber| {
         let (_, entry) = machine.world.entry(pid, page);
+        if entry == mallow_kmm::absent::Absent::Guard.entry() {
+            return Some((page.0, 1 << 62));
+        }
         let number = entry.mapped()?;
         let frame = machine.world.physical.frame(number);
         let is_of_file = frame.state() == FrameState::File;

@@ -62,6 +62,7 @@ enum Holds {
     Zero,
     Anon(usize),
     Cache(usize),
+    Guard,
 }
 
 /// Memory of a page.
@@ -108,6 +109,7 @@ impl World {
         let is_writable = mapped.is_writable;
         match mapped.holds {
             Holds::Zero => Entry::Zero,
+            Holds::Guard => Entry::Guard,
             Holds::Anon(frame) => Entry::Anon { is_writable, is_exclusive: self.frames[frame].maps == 1 },
             Holds::Cache(_) => Entry::Cache { is_writable },
         }
@@ -183,7 +185,7 @@ impl World {
         let mapped = self.table_mut().get_mut(&page).expect("a mapped page");
         mapped.is_dirty |= store.is_some();
         match mapped.holds {
-            Holds::Zero => 0,
+            Holds::Zero | Holds::Guard => 0,
             Holds::Anon(frame) | Holds::Cache(frame) => {
                 let bytes = &mut self.frames[frame].bytes;
                 store.into_iter().for_each(|byte| _ = bytes.insert(offset, byte));
@@ -196,7 +198,10 @@ impl World {
     pub(crate) fn is_resident(&self, area: &Vma, page: PageNumber) -> bool {
         let cached = |file: FileId| self.files[&file].cache.contains_key(&area.offset_of(page));
         let in_cache = matches!(area.backing(), Backing::File(file) if cached(file));
-        self.table().contains_key(&page.0) || in_cache
+        match self.table().get(&page.0) {
+            Some(mapped) if mapped.holds != Holds::Guard => true,
+            _ => in_cache,
+        }
     }
 
     /// The kinds of memory in an area, in KiB, as `smaps` counts them.
@@ -229,13 +234,12 @@ impl World {
     /// The entries of `pagemap` of an area.
     pub(crate) fn entries(&self, process: usize, area: &Vma) -> impl Iterator<Item = (u64, u64)> {
         let pages = area.span().start().0..area.span().end().0;
-        let entry = |mapped: &Mapped| {
-            1 << 63
-                | match mapped.holds {
-                    Holds::Zero => 0,
-                    Holds::Anon(frame) => u64::from(self.frames[frame].maps == 1) << 56,
-                    Holds::Cache(frame) => 1 << 61 | u64::from(self.frames[frame].maps == 1) << 56,
-                }
+        let alone = move |frame: usize| u64::from(self.frames[frame].maps == 1) << 56;
+        let entry = move |mapped: &Mapped| match mapped.holds {
+            Holds::Zero => 1 << 63,
+            Holds::Anon(frame) => 1 << 63 | alone(frame),
+            Holds::Cache(frame) => 1 << 63 | 1 << 61 | alone(frame),
+            Holds::Guard => 1 << 62,
         };
         let table = self.tables.get(process);
         table
@@ -299,6 +303,13 @@ impl World {
         }
         let old = self.table_of(process).insert(page, mapped);
         self.let_go(old);
+    }
+
+    fn drop_if(&mut self, span: PageSpan, is_dropped: impl Fn(Holds) -> bool) {
+        let pages = self.table().range(span.start().0..span.end().0);
+        let dropped = pages.filter(|(_, mapped)| is_dropped(mapped.holds)).map(|(page, _)| *page);
+        let dropped: Vec<u64> = dropped.collect();
+        dropped.into_iter().for_each(|page| self.remove(self.current, page));
     }
 
     fn remove(&mut self, process: usize, page: u64) {
@@ -371,9 +382,7 @@ impl Pages for World {
     }
 
     fn unmap(&mut self, _: &Vma, span: PageSpan) {
-        let pages = span.start().0..span.end().0;
-        let mapped: Vec<u64> = self.table().range(pages).map(|(page, _)| *page).collect();
-        mapped.into_iter().for_each(|page| self.remove(self.current, page));
+        self.drop_if(span, |_| true);
     }
 
     fn protect(&mut self, area: &Vma, span: PageSpan) {
@@ -402,7 +411,14 @@ impl Pages for World {
 
     fn advise(&mut self, area: &Vma, span: PageSpan, advice: Advice) -> Result<(), Errno> {
         match advice {
-            Advice::DONT_NEED | Advice::DONT_NEED_LOCKED => self.unmap(area, span),
+            Advice::DONT_NEED | Advice::DONT_NEED_LOCKED => self.drop_if(span, |holds| holds != Holds::Guard),
+            Advice::GUARD_REMOVE => self.drop_if(span, |holds| holds == Holds::Guard),
+            Advice::GUARD_INSTALL => {
+                for page in span.iter() {
+                    let guard = Mapped { holds: Holds::Guard, is_writable: false, is_dirty: false };
+                    self.insert(page.0, guard);
+                }
+            }
             Advice::FREE => {
                 let pages = span.start().0..span.end().0;
                 let Self { tables, frames, current, .. } = self;
@@ -430,7 +446,8 @@ impl Pages for World {
 
     fn fork(&mut self, parent: &Vma, child: &Vma) -> Result<(), Errno> {
         // What the file can give back is not copied, unless the area has pages of its own.
-        if parent.anon().is_none() || child.flags().has(Flags::WIPE_ON_FORK) {
+        let needs_copy = parent.anon().is_some() || parent.flags().has(Flags::MAYBE_GUARDED);
+        if !needs_copy || child.flags().has(Flags::WIPE_ON_FORK) {
             return Ok(());
         }
         let pages = parent.span().start().0..parent.span().end().0;
