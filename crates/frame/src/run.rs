@@ -1,6 +1,9 @@
 //! The token of frames that somebody owns.
 
-use mallow_units::{FrameNumber, Order};
+use core::fmt;
+use core::num::NonZeroU64;
+
+use mallow_units::{FrameNumber, Order, word};
 
 use crate::error::FrameError;
 use crate::place::Place;
@@ -12,46 +15,61 @@ use crate::table::FrameTable;
 /// It cannot be copied, so inside a program a run is freed once. Where a run must be known by its number alone (in a page table
 /// entry, say), [`FrameRun::into_first`] turns the token into the number, and [`FrameTable::run`] the number into a token again;
 /// what is then freed twice is noticed by the state of its head.
-#[derive(Debug, PartialEq, Eq)]
+///
+/// # Invariants
+///
+/// 1. Bits 0 to 31 are the first frame, bits 32 to 35 the order, and bit 63 is set. One word, so that a token, or none, travels in a
+///    register; two fields would be written in two pieces and read back in one, for which a processor has to wait.
+#[derive(PartialEq, Eq)]
 #[must_use = "dropping a run leaks its frames"]
-pub struct FrameRun {
-    first: FrameNumber,
-    order: Order,
+pub struct FrameRun(NonZeroU64);
+
+impl fmt::Debug for FrameRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrameRun").field("first", &self.first()).field("order", &self.order()).finish()
+    }
 }
 
 impl FrameRun {
     /// For allocators that have just turned the head: the only mint besides [`FrameTable::run`].
     #[inline]
     pub(crate) const fn minted(first: FrameNumber, order: Order) -> Self {
-        Self { first, order }
+        // INVARIANT: (1).
+        match NonZeroU64::new(1 << 63 | (order.get() as u64) << 32 | first.0 as u64) {
+            Some(word) => Self(word),
+            None => Self(NonZeroU64::MIN),
+        }
     }
 
     /// The first frame.
     #[inline]
     pub const fn first(&self) -> FrameNumber {
-        self.first
+        FrameNumber(word::low_half(self.0.get()))
     }
 
     /// How long the run is.
     #[inline]
     pub const fn order(&self) -> Order {
-        self.order
+        match Order::new(word::low_half(self.0.get() >> 32 & 15).to_le_bytes()[0]) {
+            Some(order) => order,
+            None => Order::MAX,
+        }
     }
 
     /// How long the run is. Unit: frames.
     pub const fn frame_count(&self) -> u32 {
-        self.order.frames()
+        self.order().frames()
     }
 
     /// The frames, the lowest first.
     pub fn frames(&self) -> impl DoubleEndedIterator<Item = FrameNumber> + use<> {
-        (self.first.0..self.first.0 + self.order.frames()).map(FrameNumber)
+        (self.first().0..self.first().0 + self.order().frames()).map(FrameNumber)
     }
 
     /// Gives up the token for the number; [`FrameTable::run`] is the way back.
     #[inline]
     pub const fn into_first(self) -> FrameNumber {
-        self.first
+        self.first()
     }
 
     /// Halves the run, lower half first; gives it back unchanged at order 0.
@@ -62,9 +80,9 @@ impl FrameRun {
     ///
     /// The run, if it is one frame, or not of this table.
     pub fn split(self, table: FrameTable<'_>) -> Result<(Self, Self), Self> {
-        let Some(order) = self.order.half() else { return Err(self) };
-        let upper = FrameNumber(self.first.0 + order.frames());
-        let (Some(head), Some(tail)) = (table.get(self.first), table.get(upper)) else { return Err(self) };
+        let Some(order) = self.order().half() else { return Err(self) };
+        let upper = FrameNumber(self.first().0 + order.frames());
+        let (Some(head), Some(tail)) = (table.get(self.first()), table.get(upper)) else { return Err(self) };
         let state = head.state();
         if !state.is_allocated() || tail.turn(Head { state, order }).is_err() {
             return Err(self);
@@ -72,7 +90,7 @@ impl FrameRun {
         tail.begin();
         let shortened = head.turn_allocated(Head { state, order });
         debug_assert!(shortened, "an allocated head keeps its use");
-        Ok((Self { first: self.first, order }, Self { first: upper, order }))
+        Ok((Self::minted(self.first(), order), Self::minted(upper, order)))
     }
 
     /// Joins two buddies that are used for the same; gives both back if they are not buddies.
@@ -84,12 +102,12 @@ impl FrameRun {
     ///
     /// Both runs, unchanged.
     pub fn join(self, other: Self, table: FrameTable<'_>) -> Result<Self, (Self, Self)> {
-        let buddy_of_self = FrameNumber(self.first.0 ^ self.order.frames());
-        let Some(order) = self.order.double() else { return Err((self, other)) };
-        if self.order != other.order || other.first != buddy_of_self {
+        let buddy_of_self = FrameNumber(self.first().0 ^ self.order().frames());
+        let Some(order) = self.order().double() else { return Err((self, other)) };
+        if self.order() != other.order() || other.first() != buddy_of_self {
             return Err((self, other));
         }
-        let (lower, upper) = (self.first.min(other.first), self.first.max(other.first));
+        let (lower, upper) = (self.first().min(other.first()), self.first().max(other.first()));
         let (Some(head), Some(tail)) = (table.get(lower), table.get(upper)) else {
             return Err((self, other));
         };
@@ -104,7 +122,7 @@ impl FrameRun {
         tail.set_references(0);
         let lengthened = head.turn_allocated(Head { state, order });
         debug_assert!(lengthened, "an allocated head keeps its use");
-        Ok(Self { first: lower, order })
+        Ok(Self::minted(lower, order))
     }
 }
 
@@ -162,12 +180,12 @@ impl<'t> FrameTable<'t> {
     /// [`FrameError`] if the run is not allocated in this length, or has more than one reference, or a mapping. Nothing has changed then.
     #[inline]
     pub fn retire(self, run: &FrameRun, next: FrameState) -> Result<Place, FrameError> {
-        let entry = self.entry(run.first)?;
-        if entry.retire(run.order, next) {
+        let entry = self.entry(run.first())?;
+        if entry.retire(run.order(), next) {
             return Ok(entry.place());
         }
         self.can_retire(run)?;
-        Err(FrameError::state(run.first, entry.head(), next))
+        Err(FrameError::state(run.first(), entry.head(), next))
     }
 }
 
@@ -178,13 +196,13 @@ impl FrameTable<'_> {
     ///
     /// As for [`FrameTable::retire`].
     pub fn can_retire(self, run: &FrameRun) -> Result<(), FrameError> {
-        let entry = self.entry(run.first)?;
-        let (head, frame) = (entry.head(), run.first);
+        let entry = self.entry(run.first())?;
+        let (head, frame) = (entry.head(), run.first());
         if !head.state.is_allocated() {
             return Err(FrameError::state(frame, head, FrameState::Buddy));
         }
-        if head.order != run.order {
-            return Err(FrameError::Order { frame, order: head.order, wanted: run.order });
+        if head.order != run.order() {
+            return Err(FrameError::Order { frame, order: head.order, wanted: run.order() });
         }
         let (references, mappings) = (entry.references(), entry.mappings());
         if references > 1 || mappings != 0 {
