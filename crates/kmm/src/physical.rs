@@ -31,6 +31,8 @@ pub struct Physical {
     cpu: usize,
     /// Tables set aside, one for each huge page that is mapped, so that splitting one never fails.
     deposits: Vec<FrameNumber>,
+    /// Frames for tables, while an operation is tried again that failed for want of them.
+    spares: Vec<FrameNumber>,
     /// Whether frames are cleared before a program gets them; a benchmark may leave it out.
     pub clears: bool,
     /// Frames that page tables take.
@@ -63,6 +65,7 @@ impl Physical {
             cpus,
             cpu: 0,
             deposits: Vec::new(),
+            spares: Vec::new(),
             clears: true,
             table_frames: 0,
             until_refusal: None,
@@ -204,8 +207,28 @@ impl Physical {
         }
     }
 
+    /// Keeps a frame for the next table that cannot be had otherwise.
+    pub(crate) fn keep_spare(&mut self, frame: FrameNumber) {
+        self.spares.push(frame);
+    }
+
+    /// Frames that are kept for tables.
+    pub(crate) const fn spare_count(&self) -> usize {
+        self.spares.len()
+    }
+
+    /// Frees what was kept for tables.
+    pub(crate) fn free_spares(&mut self) {
+        while let Some(frame) = self.spares.pop() {
+            self.drop_reference(frame);
+        }
+    }
+
     fn take_table(&mut self) -> Option<FrameNumber> {
-        let first = self.allocate(&Request::page_table())?.into_first();
+        let first = match self.allocate(&Request::page_table()) {
+            Some(run) => run.into_first(),
+            None => self.spares.pop()?,
+        };
         self.ram.zero(first);
         self.frame(first).set_index(0);
         self.table_frames += 1;

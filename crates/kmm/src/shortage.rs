@@ -176,16 +176,15 @@ impl World {
 
     /// Makes room for tables, so that what failed for want of them can be tried again; whether there is any.
     ///
-    /// The frames go to the array of the processor, from which tables are taken without effort. All of a path are held at once:
-    /// one at a time, each would be taken, and given back when the next is missing.
+    /// The frames are kept aside until it has succeeded, each time twice as many: given back to the zone, or to the array of a
+    /// processor, they would be had by others, or be of the wrong mobility, and the operation would fail for ever.
     pub(crate) fn make_room(&mut self, request: &Request) -> bool {
-        let mut held = [None; TABLE_PATH];
-        for place in &mut held {
-            *place = self.allocate_slow(request);
+        let wanted = (2 * self.physical.spare_count()).max(TABLE_PATH);
+        while self.physical.spare_count() < wanted {
+            let Some(frame) = self.allocate_slow(request) else { return false };
+            self.physical.keep_spare(frame);
         }
-        let has_room = held.iter().all(Option::is_some);
-        held.into_iter().flatten().for_each(|frame| self.physical.drop_reference(frame));
-        has_room
+        true
     }
 
     /// A frame has been mapped for the first time, or has joined the page cache: it may be reclaimed from now on.

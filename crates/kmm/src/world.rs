@@ -181,13 +181,24 @@ impl World {
         &mut self,
         mut operation: impl FnMut(&mut Self) -> Result<R, PagingError>,
     ) -> Result<R, PagingError> {
-        loop {
-            match operation(self) {
-                Err(PagingError::NoMemory)
-                    if !self.physical.is_refusing() && self.make_room(&Request::page_table()) => {}
-                outcome => return outcome,
-            }
+        match operation(self) {
+            Err(PagingError::NoMemory) if !self.physical.is_refusing() => self.with_room(operation),
+            outcome => outcome,
         }
+    }
+
+    /// Tries again with more and more frames kept for the tables, as long as there are any to be had.
+    #[cold]
+    fn with_room<R>(
+        &mut self,
+        mut operation: impl FnMut(&mut Self) -> Result<R, PagingError>,
+    ) -> Result<R, PagingError> {
+        let mut outcome = Err(PagingError::NoMemory);
+        while matches!(outcome, Err(PagingError::NoMemory)) && self.make_room(&Request::page_table()) {
+            outcome = operation(self);
+        }
+        self.physical.free_spares();
+        outcome
     }
 
     /// Puts an entry at a page, and lets go of what was there.

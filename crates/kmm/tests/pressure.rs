@@ -380,3 +380,32 @@ fn the_same_script_gives_the_same_machine() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn tables_are_had_while_all_memory_is_in_use() {
+    let config = Config { swap: SwapConfig::of_pages(32 * 1024), ..Config::new(Bytes(32 << 20)) };
+    let mut machine = Machine::boot(config).expect("it boots");
+    let pid = machine.spawn("wide").expect("there is memory");
+    let pages = 9 * 1024;
+    let start = map(&mut machine, pid, pages);
+    (0..pages).for_each(|number| write(&mut machine, pid, page(start, number), number));
+    // Guards in a row need a table for every 512 of them, all in one call.
+    let guarded = map(&mut machine, pid, 8 * 1024);
+    machine.madvise(pid, guarded, 8 * 1024 * PAGE, Advice::GUARD_INSTALL).expect("there is swap");
+    // A page in every table of its own.
+    let far = machine
+        .mmap(
+            pid,
+            &MapRequest {
+                flags: MapFlags::PRIVATE.with(MapFlags::NO_RESERVE).with(MapFlags::ANONYMOUS),
+                ..MapRequest::anonymous(1 << 30, READ_WRITE)
+            },
+        )
+        .expect("it is not charged");
+    (0..512).for_each(|number| write(&mut machine, pid, page(far, 512 * number), number));
+    checked(&machine);
+    (0..512).for_each(|number| assert_holds(&mut machine, pid, page(far, 512 * number), number));
+    (0..pages).for_each(|number| assert_holds(&mut machine, pid, page(start, number), number));
+    assert!(machine.kills().is_empty());
+    checked(&machine);
+}
