@@ -78,7 +78,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     no_std(     "kmm",     &["units", "ds", "frame", "buddy", "kslab", "paging", "vma", "sys"]),
 
     safe(std(   "analyze", &["units", "trace"])),
-    safe(std(   "cli",     &["units", "trace", "analyze"])),
+    safe(std(   "cli",     &["units", "trace", "analyze", "kmm"])),
     std(        "subject", &[]),
 
     safe(development("testkit")),

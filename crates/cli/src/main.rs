@@ -69,6 +69,7 @@ fn look(verb: &Verb) -> anyhow::Result<Ending> {
         Verb::Report(report) => cmd::report::report(report),
         Verb::Lab(lab) => cmd::lab::lab(lab),
         Verb::Map(map) => cmd::map::map(map),
+        Verb::Sim(sim) => cmd::sim::sim(sim),
         Verb::Trim(trim) => cmd::trim::trim(trim),
         Verb::Top(top) => cmd::top::top(top),
         Verb::Run(run) => cmd::run::run(run),

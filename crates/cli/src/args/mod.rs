@@ -16,6 +16,8 @@ mod paper;
 mod refusal;
 mod report;
 mod run;
+mod sim;
+mod size;
 mod top;
 mod trim;
 mod why;
@@ -37,6 +39,7 @@ pub(crate) use paper::{Completions, Man};
 pub(crate) use refusal::refuse;
 pub(crate) use report::Report;
 pub(crate) use run::Run;
+pub(crate) use sim::Sim;
 pub(crate) use top::Top;
 pub(crate) use trim::Trim;
 pub(crate) use why::Why;
@@ -99,6 +102,8 @@ pub(crate) enum Verb {
     Free(Free),
     /// Say who was killed for want of memory, and why
     Oom(Oom),
+    /// Play a script on a simulated machine, and show what becomes of its memory
+    Sim(Sim),
     /// Say what this kernel, these permissions and this command allow
     Doctor(Doctor),
     /// Ask a process on mallow to give back what it does not use

@@ -10,6 +10,7 @@ pub(crate) mod oom;
 pub(crate) mod paper;
 pub(crate) mod report;
 pub(crate) mod run;
+pub(crate) mod sim;
 pub(crate) mod top;
 pub(crate) mod trim;
 pub(crate) mod why;

@@ -24,6 +24,7 @@ mod map;
 mod oom;
 mod refusals;
 mod signals;
+mod sim;
 mod surroundings;
 mod target;
 mod top;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         limits::trials(),
         free::trials(),
         oom::trials(),
+        sim::trials(),
         doctor::trials(),
         target::trials(),
         why::trials(),

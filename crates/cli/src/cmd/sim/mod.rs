@@ -1,0 +1,117 @@
+//! `mallow sim`: plays a script on a machine that is simulated, and shows what became of its memory.
+
+mod json;
+mod moment;
+mod svg;
+mod text;
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::Context;
+use mallow_kmm::machine::{Config, Machine};
+use mallow_kmm::overcommit::{Mode, Policy, Share};
+use mallow_kmm::pressure::{PressureCosts, SwapConfig};
+use mallow_kmm::script::{Player, Script};
+use mallow_units::page::PAGE_BYTES;
+use mallow_units::{Bytes, PageCount, VirtAddr};
+
+use crate::args::Sim;
+use crate::child::Ending;
+use crate::failure::{self, Failure};
+use crate::style::{self, Style};
+use moment::Moment;
+
+/// What scripts call `@`: an address that nothing else of a process is near.
+const ARENA: VirtAddr = VirtAddr(0x7000_0000_0000);
+
+/// What came of a script.
+#[derive(Debug)]
+struct Played {
+    machine: Machine,
+    moments: Vec<Moment>,
+}
+
+/// Plays the script, and prints what there is to say.
+pub(crate) fn sim(options: &Sim) -> anyhow::Result<Ending> {
+    let script = read(&options.script)?;
+    let played = play(options, &script)?;
+    if options.output.json {
+        style::print_json(&json::object(&played))?;
+    } else if let Some(path) = &options.svg {
+        let picture = svg::picture(&played.moments, options.ram);
+        if path == Path::new("-") {
+            style::print(&picture)?;
+        } else {
+            fs::write(path, picture).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+    } else {
+        style::print(&text::page(Style::of_stdout(options.output), &played, options.trace))?;
+    }
+    let has_killed = played.machine.kills().iter().any(|kill| kill.victim.is_some());
+    Ok(Ending::Exited(if has_killed { failure::FOUND } else { 0 }))
+}
+
+fn read(path: &Path) -> anyhow::Result<Script> {
+    let (name, text) = if path == Path::new("-") {
+        let mut text = Vec::new();
+        io::stdin().lock().read_to_end(&mut text).context("cannot read standard input")?;
+        ("standard input".to_owned(), text)
+    } else {
+        let text = fs::read(path).map_err(|error| {
+            let sentence = format!("cannot read {}: {error}", path.display());
+            Failure::new(failure::CANNOT_LOOK, sentence, "A FILE is a script: mallow help sim")
+        })?;
+        (path.display().to_string(), text)
+    };
+    let wrong = |reason: String| {
+        let sentence = format!("cannot play {name}: {reason}");
+        Failure::new(failure::CANNOT_LOOK, sentence, "What a script may say: mallow help sim")
+    };
+    let text = String::from_utf8(text).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        wrong(format!("line {line}, offset {}: this is not text", before.len()))
+    })?;
+    Ok(text.parse().map_err(|error| wrong(format!("{error}")))?)
+}
+
+fn play(options: &Sim, script: &Script) -> anyhow::Result<Played> {
+    let too_small = |errno| {
+        let sentence = format!("cannot make a machine with {} bytes of memory: {errno}", options.ram);
+        Failure::new(
+            failure::CANNOT_LOOK,
+            sentence,
+            "From 1M on there is room; this machine must have as much free",
+        )
+    };
+    let mut machine = Machine::boot(config(options)).map_err(too_small)?;
+    let mut player = Player::new(&mut machine, ARENA).map_err(too_small)?;
+    let mut moments = vec![Moment::at_boot(&machine)];
+    for statement in &script.statements {
+        let outcome = player.step(&mut machine, statement);
+        moments.push(Moment::after(&machine, statement, &outcome));
+    }
+    Ok(Played { machine, moments })
+}
+
+fn config(options: &Sim) -> Config {
+    let frames = PageCount(options.ram / PAGE_BYTES as u64);
+    let swap_pages = u32::try_from(options.swap / PAGE_BYTES as u64).unwrap_or(u32::MAX);
+    Config {
+        cpus: options.cpus,
+        swap: SwapConfig { pages: swap_pages, pool_percent: options.zswap, has_disk: true },
+        swappiness: options.swappiness,
+        pressure_costs: PressureCosts {
+            swap_read: u64::from(options.swap_us) * 1000,
+            ..PressureCosts::default()
+        },
+        overcommit: Some(Policy {
+            mode: Mode::of_number(options.overcommit).unwrap_or_default(),
+            share: Share::Percent(options.overcommit_ratio),
+            ..Policy::of_ram(frames)
+        }),
+        ..Config::new(Bytes(options.ram))
+    }
+}

@@ -1,0 +1,80 @@
+//! A moment of a machine: where its memory is after a statement.
+
+use mallow_kmm::machine::Machine;
+use mallow_kmm::script::{Outcome, Statement};
+use serde::Serialize;
+
+/// Bytes of a page.
+const PAGE: u64 = 4096;
+
+/// What the memory of a machine is used for. All sizes are bytes.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Moment {
+    /// Line of the script; 0 before its first statement.
+    pub(super) line: usize,
+    /// Nanoseconds since the machine was started.
+    pub(super) at_ns: u64,
+    pub(super) statement: String,
+    pub(super) outcome: String,
+    /// Whether the statement did what it was to do.
+    pub(super) is_done: bool,
+    pub(super) free_bytes: u64,
+    /// Memory of processes.
+    pub(super) anon_bytes: u64,
+    /// Pages of files and shared memory.
+    pub(super) cached_bytes: u64,
+    pub(super) page_tables_bytes: u64,
+    /// Memory that compressed pages take.
+    pub(super) compressed_bytes: u64,
+    /// Slots of swap in use, on the disk or compressed.
+    pub(super) swapped_bytes: u64,
+    /// What has been promised.
+    pub(super) committed_bytes: u64,
+    /// Faults so far.
+    pub(super) faults: u64,
+    /// Those of them that waited for swap or a file.
+    pub(super) major_faults: u64,
+    /// Processes that were killed so far.
+    pub(super) kills: usize,
+}
+
+impl Moment {
+    /// Before the first statement.
+    pub(super) fn at_boot(machine: &Machine) -> Self {
+        Self::of(machine, 0, "start".to_owned(), String::new(), true)
+    }
+
+    /// After a statement.
+    pub(super) fn after(machine: &Machine, statement: &Statement, outcome: &Outcome) -> Self {
+        let is_done = matches!(outcome, Outcome::Value(_));
+        Self::of(machine, statement.line, statement.to_string(), outcome.to_string(), is_done)
+    }
+
+    fn of(machine: &Machine, line: usize, statement: String, outcome: String, is_done: bool) -> Self {
+        let info = machine.meminfo();
+        Self {
+            line,
+            at_ns: machine.now_ns(),
+            statement,
+            outcome,
+            is_done,
+            free_bytes: info.free * PAGE,
+            anon_bytes: info.anon * PAGE,
+            cached_bytes: info.cached * PAGE,
+            page_tables_bytes: info.tables * PAGE,
+            compressed_bytes: info.compressed * PAGE,
+            swapped_bytes: (info.swap_total - info.swap_free) * PAGE,
+            committed_bytes: info.committed * PAGE,
+            faults: machine.world.events.faults,
+            major_faults: machine.world.events.major_faults,
+            kills: machine.kills().iter().filter(|kill| kill.victim.is_some()).count(),
+        }
+    }
+}
+
+/// A time since the start, for people.
+pub(super) fn clock(ns: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1000, "µs")];
+    let unit = UNITS.iter().find(|(length, _)| ns >= 10 * length);
+    unit.map_or_else(|| format!("{ns} ns"), |(length, name)| format!("{} {name}", ns / length))
+}

@@ -1,0 +1,121 @@
+//! `mallow sim`: what a script does to a simulated machine, as text, as JSON and as a picture.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use libtest_mimic::Trial;
+
+use crate::command::{assert_contains, done, mallow, output, stderr};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    crate::trials![
+        what_does_not_fit_goes_to_swap_and_comes_back,
+        without_swap_somebody_is_killed_and_the_log_is_one_of_the_kernel,
+        what_may_be_promised_depends_on_the_mode,
+        a_picture_has_all_layers,
+        wrong_scripts_are_named_with_line_and_column,
+        the_same_script_ends_the_same,
+    ]
+}
+
+/// Plays a script that comes from standard input.
+fn play(arguments: &[&str], script: &str) -> Output {
+    let mut command: Command = mallow(["sim"].iter().chain(arguments).chain(&["-"]));
+    let mut child = done(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn());
+    if let Some(mut input) = child.stdin.take() {
+        done(input.write_all(script.as_bytes()));
+    }
+    done(child.wait_with_output())
+}
+
+fn played(arguments: &[&str], script: &str, status: i32) -> String {
+    let output = play(arguments, script);
+    assert_eq!(output.status.code(), Some(status), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+const LARGE: &str = "a = mmap 0 30M rw- private anon\nwrite a 30M 7\nread a 30M\n";
+
+fn what_does_not_fit_goes_to_swap_and_comes_back() {
+    let text = played(&["--ram", "16M", "--swap", "64M", "--trace"], LARGE, 0);
+    for part in
+        ["statement", "write a 7680p 7", "swapped in", "wake background reclaim", "oom_score", "SwapFree:"]
+    {
+        assert_contains(&text, part);
+    }
+    let object = played(&["--ram", "16M", "--swap", "64M", "--zswap", "0", "--json"], LARGE, 0);
+    assert_eq!(object.lines().count(), 1, "{object}");
+    assert_contains(&object, "\"oom_kill\":0");
+    assert!(!object.contains("\"disk_reads\":0,"), "{object}");
+}
+
+fn without_swap_somebody_is_killed_and_the_log_is_one_of_the_kernel() {
+    let script = "a = mmap 0 15M rw- private anon\nfork\nwrite a 4M 7\n1: write a 15M 9\nread a 4M\n";
+    let text = played(&["--ram", "16M"], script, 1);
+    for part in [
+        "signal 9",
+        "script invoked oom-killer",
+        "Out of memory: Killed process 1 (script)",
+        "1 is killed: it has",
+    ] {
+        assert_contains(&text, part);
+    }
+    // What the killer wrote is read by the verb that reads the logs of kernels.
+    let log: String = text
+        .lines()
+        .skip_while(|line| !line.contains("invoked oom-killer"))
+        .take_while(|line| line.starts_with("  ["))
+        .map(|line| format!("{}\n", line.trim_start()))
+        .collect();
+    let folder = done(tempfile::tempdir());
+    let path = folder.path().join("log");
+    done(fs::write(&path, &log));
+    let told = output(mallow(["oom"]).arg(&path));
+    assert_eq!(told.status.code(), Some(1), "{log}\n{told:?}");
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert_contains(&told, "script");
+    assert_contains(&told, "most");
+}
+
+fn what_may_be_promised_depends_on_the_mode() {
+    let script = "mmap 0 12M rw- private anon\nmmap 0 12M rw- private anon\n";
+    for (arguments, is_refused) in [
+        (&["--overcommit", "0"][..], false),
+        (&["--overcommit", "2"], true),
+        (&["--overcommit", "2", "--overcommit-ratio", "300"], false),
+    ] {
+        let all: Vec<&str> = ["--ram", "16M"].iter().chain(arguments).copied().collect();
+        assert_eq!(played(&all, script, 0).contains("ENOMEM"), is_refused, "{arguments:?}");
+    }
+}
+
+fn a_picture_has_all_layers() {
+    let svg = played(&["--ram", "16M", "--swap", "64M", "--svg", "-"], LARGE, 0);
+    assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"), "{svg}");
+    for part in ["page tables", "compressed pages", "processes", "in swap", "memory 16 MiB"] {
+        assert_contains(&svg, part);
+    }
+    assert!(!svg.contains("NaN"), "{svg}");
+}
+
+fn wrong_scripts_are_named_with_line_and_column() {
+    let output = play(&[], "mmap @ 4p rw- private anon\nmunmap @ 4q\n");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let sentence = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_contains(&sentence, "cannot play standard input: line 2, column 10: `4q` is not a size");
+    let folder = done(tempfile::tempdir());
+    let path = folder.path().join("script");
+    done(fs::write(&path, b"fork\n\xff\n"));
+    let sentence = stderr(mallow(["sim"]).arg(&path), 2);
+    assert_contains(&sentence, "line 2, offset 5: this is not text");
+    let sentence = stderr(mallow(["sim"]).arg(folder.path().join("none")), 2);
+    assert_contains(&sentence, "cannot read ");
+    let sentence = stderr(&mut mallow(["sim", "--ram", "4K", "/dev/null"]), 2);
+    assert_contains(&sentence, "cannot make a machine with 4096 bytes of memory");
+}
+
+fn the_same_script_ends_the_same() {
+    let arguments = ["--ram", "16M", "--swap", "64M", "--json"];
+    assert_eq!(played(&arguments, LARGE, 0), played(&arguments, LARGE, 0));
+}
