@@ -1,6 +1,10 @@
 //! What a machine does when its memory does not suffice: everything comes back from swap, or the right one goes.
 #![expect(clippy::tests_outside_test_module, reason = "an integration test")]
 
+extern crate alloc;
+
+use alloc::collections::BTreeMap;
+
 use mallow_kmm::handle_fault::Signal;
 use mallow_kmm::machine::{Config, Machine};
 use mallow_kmm::mm::Pid;
@@ -408,4 +412,98 @@ fn tables_are_had_while_all_memory_is_in_use() {
     (0..pages).for_each(|number| assert_holds(&mut machine, pid, page(start, number), number));
     assert!(machine.kills().is_empty());
     checked(&machine);
+}
+
+/// A process and what it has written, by page.
+type Known = (Pid, BTreeMap<u64, u64>);
+
+#[test]
+fn whatever_is_done_under_pressure_no_byte_is_lost() {
+    const ARENA: u64 = 600;
+    for run in 1..=6_u64 {
+        let pool_percent = if run % 3 == 0 {
+            20
+        } else if run % 3 == 1 {
+            0
+        } else {
+            3
+        };
+        let config = SwapConfig { pool_percent, ..SwapConfig::of_pages(12 * 1024) };
+        let mut machine =
+            Machine::boot(Config { swap: config, cpus: 2, ..Config::new(Bytes(512 * PAGE)) }).unwrap();
+        let first = machine.spawn("first").expect("there is memory");
+        let start = map(&mut machine, first, ARENA);
+        let mut known: Vec<Known> = vec![(first, BTreeMap::new())];
+        let mut state = run.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut next = move |below: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 20) % below
+        };
+        for step in 0..4000 {
+            machine.world.physical.run_on(usize::from(next(2) == 0));
+            let which = usize::try_from(next(known.len() as u64)).unwrap();
+            let (from, count) = (next(ARENA), 1 + next(40));
+            let count = count.min(ARENA - from);
+            let span = (page(start, from), count * PAGE);
+            let (pid, pages) = &mut known[which];
+            let pid = *pid;
+            match next(100) {
+                0..50 => {
+                    for number in from..from + count.min(4) {
+                        write(&mut machine, pid, page(start, number), run << 40 | step << 16 | number);
+                        pages.insert(number, run << 40 | step << 16 | number);
+                    }
+                }
+                50..80 => match pages.get(&from) {
+                    Some(seed) => assert_holds(&mut machine, pid, page(start, from), *seed),
+                    None => {
+                        let mut bytes = [1; PAGE_BYTES];
+                        machine.read(pid, page(start, from), &mut bytes).expect("mapped");
+                        assert!(bytes == [0; PAGE_BYTES], "{pid:?} finds bytes that it never wrote");
+                    }
+                },
+                80..84 => {
+                    machine.madvise(pid, span.0, span.1, Advice::DONT_NEED).expect("mapped");
+                    pages.retain(|number, _| !(from..from + count).contains(number));
+                }
+                84..88 => machine.madvise(pid, span.0, span.1, Advice::PAGE_OUT).expect("mapped"),
+                88..90 => machine.madvise(pid, span.0, span.1, Advice::COLD).expect("mapped"),
+                90..92 => machine
+                    .mprotect(pid, span.0, span.1, Prot::READ)
+                    .and_then(|()| machine.mprotect(pid, span.0, span.1, READ_WRITE))
+                    .expect("mapped"),
+                92..94 => {
+                    machine.mlock(pid, span.0, span.1.min(8 * PAGE), false).expect("within the limit");
+                    machine.munlock(pid, start, ARENA * PAGE).expect("mapped");
+                }
+                94..97 if known.len() < 4 => {
+                    let child = machine.fork(pid).expect("there is memory");
+                    let copy = known[which].1.clone();
+                    known.push((child, copy));
+                }
+                97..99 if known.len() > 1 => {
+                    machine.exit(pid).expect("it is there");
+                    known.remove(which);
+                }
+                _ => machine.advance_ns(1000),
+            }
+            if step % 100 == 0 {
+                checked(&machine);
+            }
+        }
+        checked(&machine);
+        for (pid, pages) in &known {
+            pages
+                .iter()
+                .for_each(|(number, seed)| assert_holds(&mut machine, *pid, page(start, *number), *seed));
+        }
+        assert!(machine.kills().is_empty() && machine.world.pressure.swap.counts().out > 1000);
+        for (pid, _) in known {
+            machine.exit(pid).expect("it is there");
+        }
+        checked(&machine);
+        assert_eq!(machine.world.pressure.swap.free(), 12 * 1024);
+    }
 }
