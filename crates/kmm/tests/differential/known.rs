@@ -22,6 +22,9 @@ pub(crate) enum Concern {
     Borders,
 }
 
+/// The kind of memory that may vanish under pressure.
+const DROPPABLE: u32 = 8;
+
 /// All of them; at most ten.
 const RULES: &[Rule] = &[
     Rule {
@@ -52,12 +55,13 @@ const RULES: &[Rule] = &[
         },
     },
     Rule {
-        reason: "pageout reclaims pages of shared memory that were only read, if no processor has them in a batch",
+        reason: "pageout reclaims pages of shared memory that were only read, and those that may vanish, if no \
+                 processor has them in a batch",
         concerns: Concern::Everything,
         applies: |script| {
             let shares = |call: &Call| match call {
                 Call::Mmap { source: Source::File { .. }, .. } => true,
-                Call::Mmap { flags, .. } => flags & flag::SHARED != 0,
+                Call::Mmap { flags, .. } => flags & (flag::SHARED | DROPPABLE) != 0,
                 _ => false,
             };
             has(script, |call| matches!(call, Call::Madvise { advice: advice::PAGEOUT, .. }))
