@@ -137,11 +137,10 @@ pub fn sort(processes: &mut [Process], column: Column, is_reversed: bool) {
 mod tests {
     use super::*;
     use crate::processes::Limit;
-    use crate::processes::tests::process;
 
     /// The numbers of three processes in the order of `column`.
     fn sorted(column: Column, is_reversed: bool, set: impl Fn(u32, &mut Process)) -> [u32; 3] {
-        let mut processes = [3, 1, 2].map(|pid| process(pid, 0, "", 0));
+        let mut processes = [3, 1, 2].map(Process::unread);
         processes.iter_mut().for_each(|process| set(process.pid, process));
         sort(&mut processes, column, is_reversed);
         processes.map(|process| process.pid)

@@ -92,6 +92,26 @@ impl<T> Known<T> {
 }
 
 impl Process {
+    /// A process of which nothing is known yet but its number.
+    pub const fn unread(pid: u32) -> Self {
+        Self {
+            pid,
+            parent_pid: 0,
+            name: Vec::new(),
+            user: String::new(),
+            state: 0,
+            rss: 0,
+            anonymous: 0,
+            pss: Known::NotYet,
+            uss: Known::NotYet,
+            thp: Known::NotYet,
+            swap: Known::NotYet,
+            limit: Known::NotYet,
+            slope: Known::NotYet,
+            oom_rank: Known::NotYet,
+        }
+    }
+
     /// Its name, safe to print.
     pub fn label(&self) -> String {
         escape::name(&self.name)
@@ -110,28 +130,10 @@ impl Process {
 mod tests {
     use super::*;
 
-    pub(crate) fn process(pid: u32, parent_pid: u32, name: &str, rss: u64) -> Process {
-        Process {
-            pid,
-            parent_pid,
-            name: name.into(),
-            user: "daemon".to_owned(),
-            state: b'S',
-            rss,
-            anonymous: rss / 2,
-            pss: Known::NotYet,
-            uss: Known::NotYet,
-            thp: Known::NotYet,
-            swap: Known::NotYet,
-            limit: Known::None,
-            slope: Known::NotYet,
-            oom_rank: Known::NotYet,
-        }
-    }
-
     #[test]
     fn patterns_are_looked_for_in_names_users_and_numbers() {
-        let process = process(4121, 1, "Redis-\x1bserver", 0);
+        let (name, user) = (b"Redis-\x1bserver".to_vec(), "daemon".to_owned());
+        let process = Process { name, user, ..Process::unread(4121) };
         for (pattern, is_found) in [
             ("", true),
             ("redis", true),

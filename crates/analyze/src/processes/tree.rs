@@ -59,11 +59,14 @@ pub fn arrange(processes: &mut Vec<Process>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::processes::tests::process;
     use proptest::prelude::*;
 
+    fn member((pid, parent_pid): &(u32, u32)) -> Process {
+        Process { parent_pid: *parent_pid, ..Process::unread(*pid) }
+    }
+
     fn arranged(family: &[(u32, u32)]) -> Vec<String> {
-        let mut processes = family.iter().map(|(pid, parent)| process(*pid, *parent, "", 0)).collect();
+        let mut processes = family.iter().map(member).collect();
         let leads = arrange(&mut processes);
         leads.iter().zip(&processes).map(|(lead, process)| format!("{lead}{}", process.pid)).collect()
     }
@@ -90,7 +93,7 @@ mod tests {
         fn nobody_is_lost_or_doubled(parents in proptest::collection::vec(0_u32..30, 0..30)) {
             let family: Vec<_> = (1..).zip(parents).collect();
             let mut found: Vec<u32> = {
-                let mut processes = family.iter().map(|(pid, parent)| process(*pid, *parent, "", 0)).collect();
+                let mut processes = family.iter().map(member).collect();
                 arrange(&mut processes);
                 processes.iter().map(|process| process.pid).collect()
             };

@@ -332,25 +332,9 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mallow_analyze::processes::Known;
 
-    pub(crate) fn process(pid: u32, parent_pid: u32, name: &str, rss: u64) -> Process {
-        Process {
-            pid,
-            parent_pid,
-            name: name.into(),
-            user: "daemon".to_owned(),
-            state: b'S',
-            rss,
-            anonymous: rss / 2,
-            pss: Known::NotYet,
-            uss: Known::NotYet,
-            thp: Known::NotYet,
-            swap: Known::Yes(0),
-            limit: Known::None,
-            slope: Known::NotYet,
-            oom_rank: Known::NotYet,
-        }
+    fn process(pid: u32, parent_pid: u32, name: &str, rss: u64) -> Process {
+        Process { parent_pid, name: name.into(), rss, ..Process::unread(pid) }
     }
 
     fn state() -> State {

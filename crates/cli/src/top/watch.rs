@@ -309,22 +309,7 @@ fn number(file: &[u8]) -> Option<i64> {
 
 impl Seen {
     fn new(pid: u32, stat: &Stat) -> Self {
-        let process = Process {
-            pid,
-            parent_pid: 0,
-            name: Vec::new(),
-            user: String::new(),
-            state: 0,
-            rss: 0,
-            anonymous: 0,
-            pss: Known::NotYet,
-            uss: Known::NotYet,
-            thp: Known::NotYet,
-            swap: Known::NotYet,
-            limit: Known::NotYet,
-            slope: Known::NotYet,
-            oom_rank: Known::NotYet,
-        };
+        let process = Process::unread(pid);
         Self {
             start_ticks: stat.start_ticks,
             process,
