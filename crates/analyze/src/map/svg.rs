@@ -43,6 +43,8 @@ const BOX: (f64, f64) = (190.0, 260.0);
 /// Pixels from the left to the labels, and to the right end.
 const LABEL: f64 = 462.0;
 const WIDTH: f64 = 980.0;
+/// Characters that there is room for behind [`LABEL`]: they are 12 pixels high, and 0.6 times as wide.
+const LABEL_CHARACTERS: usize = 70;
 /// Pixels from the top to the first box, below title and legend.
 const TOP: f64 = 84.0;
 
@@ -138,16 +140,19 @@ fn draw_row(svg: &mut String, row: &Row<'_>, y: f64, height: f64) {
     let (start, end) = row.range();
     let size = Bytes(row.bytes());
     let (left, width) = BOX;
-    let label = escaped(&row.label());
-    let (text, details) = match row.amounts() {
-        None if end > KERNEL_HALF => (label.clone(), label),
-        None => (format!("{label}, {size}"), format!("{label}, {size}")),
+    let label = row.label();
+    let whole = escaped(&label);
+    let (behind, details) = match row.amounts() {
+        None if end > KERNEL_HALF => (String::new(), whole),
+        None => (format!(", {size}"), format!("{whole}, {size}")),
         Some(amounts) => {
             let resident = amounts.get(Amount::Rss);
             let in_memory = resident.map_or_else(|| "n/a".to_owned(), |resident| Bytes(resident).to_string());
-            (format!("{label}, {size}, {in_memory} in memory"), details(row, &label, amounts))
+            (format!(", {size}, {in_memory} in memory"), details(row, &whole, amounts))
         }
     };
+    // The whole name is shown when it is pointed at.
+    let text = escaped(&shortened(&label, LABEL_CHARACTERS.saturating_sub(behind.len()))) + &behind;
     let _ = write!(svg, "<g><title>{start:x}-{end:x}\n{details}</title>");
     match class_of(row) {
         None => {
@@ -180,6 +185,18 @@ fn draw_row(svg: &mut String, row: &Row<'_>, y: f64, height: f64) {
         );
     }
     svg.push_str("</g>\n");
+}
+
+/// A name with its middle left out if it is longer than so many characters: beginnings and ends say most.
+fn shortened(name: &str, most: usize) -> String {
+    let length = name.chars().count();
+    if length <= most {
+        return name.to_owned();
+    }
+    let kept = most.saturating_sub(1);
+    let start: String = name.chars().take(kept - kept / 2).collect();
+    let end: String = name.chars().skip(length - kept / 2).collect();
+    format!("{start}…{end}")
 }
 
 /// What is shown of a box when it is pointed at.
@@ -282,6 +299,19 @@ Rss:                  12 kB
         let svg = drawing(Scale::Log);
         assert!(svg.contains("a&lt;b 17") && svg.contains("/usr/bin/&lt;a&gt;&amp;&quot;b&quot;"), "{svg}");
         assert!(!svg.contains('\x1b') && svg.contains("libc\\u{1b}.so.6: text"), "{svg}");
+    }
+
+    #[test]
+    fn long_names_leave_out_their_middle() {
+        for (name, most, expected) in [
+            ("abcdef", 6, "abcdef"),
+            ("abcdefg", 6, "abc…fg"),
+            ("äöüß", 3, "ä…ß"),
+            ("ab", 1, "…"),
+            ("ab", 0, "…"),
+        ] {
+            assert_eq!(shortened(name, most), expected);
+        }
     }
 
     #[test]
