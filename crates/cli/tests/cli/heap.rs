@@ -35,6 +35,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_forked_child_has_lines_of_its_own,
         a_child_that_closes_its_descriptors_is_seen,
         no_descriptor_is_added,
+        a_map_tells_the_parts_of_the_heap,
         with_little_address_space_the_heap_is_told_too,
         a_damaged_segment_is_named_with_its_place,
         a_busy_process_trims_at_once,
@@ -253,6 +254,25 @@ fn a_child_that_closes_its_descriptors_is_seen() {
         "os.dup2(1, 200)\nos.closerange(3, 1024)\nkeep = [bytes(991) for _ in range(50000)]\nready(); wait()";
     let answer = Answer::of(&Program::python(script).pid());
     assert!(answer.line("heap: live blocks") > 50_000 * 1024);
+}
+
+fn a_map_tells_the_parts_of_the_heap() {
+    let program =
+        Program::python("keep = [bytes(991) for _ in range(40000)]; keep = keep[::2]; ready(); wait()");
+    let map: Value = done(serde_json::from_str(&stdout(&mut mallow(["map", "--json", &program.pid()]))));
+    let pieces = map["pieces"].as_array().expect("pieces");
+    let bytes = |part: &Value| part["resident_bytes"].as_u64().expect("bytes");
+    for piece in pieces {
+        let sum: u64 = piece["heap_parts"].as_array().into_iter().flatten().map(bytes).sum();
+        assert!(sum <= piece["rss_bytes"].as_u64().unwrap_or(0) + MIB, "{piece}");
+    }
+    let sum_of = |name: &str| -> u64 {
+        let parts = pieces.iter().flat_map(|piece| piece["heap_parts"].as_array().into_iter().flatten());
+        parts.filter(|part| part["part"] == name).map(bytes).sum()
+    };
+    about(sum_of("live"), 20_000 * 1024 + 4 * MIB, 30);
+    assert!(sum_of("fragmentation") > 10 * MIB && sum_of("metadata") > 0, "{map}");
+    assert_contains(&stdout(&mut mallow(["map", &program.pid()])), "\nmallow heap live ");
 }
 
 /// Regions are shorter then, and must not be taken for arenas of glibc.

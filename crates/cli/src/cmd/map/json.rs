@@ -8,6 +8,7 @@
 use core::time::Duration;
 
 use mallow_analyze::escape;
+use mallow_analyze::mallow::{Part, Share};
 use mallow_analyze::map::change::{self, Change};
 use mallow_analyze::map::density::Density;
 use mallow_analyze::map::{self, Piece};
@@ -33,6 +34,8 @@ pub(super) struct Report<'a> {
     pages_by: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pages_unavailable: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heap_parts_unavailable: Option<&'a str>,
     pieces: Vec<PieceOrGap>,
 }
 
@@ -79,8 +82,17 @@ struct Mapping {
     offset_bytes: u64,
     #[serde(flatten)]
     sizes: Sizes,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    heap_parts: Vec<HeapPart>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pages: Option<PagesOf>,
+}
+
+/// What a part of mallow's heap has in memory of a mapping.
+#[derive(Debug, Serialize)]
+struct HeapPart {
+    part: Part,
+    resident_bytes: u64,
 }
 
 /// Which pages of a mapping are there. A cell is how many pages it has, how many of these are known, are present, and are swapped
@@ -119,6 +131,9 @@ impl<'a> Report<'a> {
     pub(super) fn of(look: &'a Look, pages: Option<&'a Pages>) -> Self {
         let (count, bytes, amounts) = look.map.total();
         let bases = look.map.bases;
+        let (mut parts, mut place) = (look.parts(), 0..);
+        // Gaps have none: what comes next is of the next mapping.
+        let mut next_parts = || place.next().and_then(|place| parts.remove(&place)).unwrap_or_default();
         Self {
             pid: look.pid,
             name: &look.name,
@@ -138,7 +153,16 @@ impl<'a> Report<'a> {
                 Some(Pages::Unknown(reason)) => Some(reason),
                 _ => None,
             },
-            pieces: look.map.pieces.iter().map(|piece| PieceOrGap::of(piece, pages)).collect(),
+            heap_parts_unavailable: match &look.heap {
+                Some(Err(reason)) => Some(reason),
+                _ => None,
+            },
+            pieces: look
+                .map
+                .pieces
+                .iter()
+                .map(|piece| PieceOrGap::of(piece, &mut next_parts, pages))
+                .collect(),
         }
     }
 }
@@ -162,7 +186,7 @@ impl Sizes {
 }
 
 impl PieceOrGap {
-    fn of(piece: &Piece, pages: Option<&Pages>) -> Self {
+    fn of(piece: &Piece, next_parts: &mut impl FnMut() -> Vec<Share>, pages: Option<&Pages>) -> Self {
         match piece {
             Piece::Gap(gap) => Self::Gap {
                 start: address(gap.start),
@@ -172,7 +196,8 @@ impl PieceOrGap {
             },
             Piece::Region(region) => {
                 let pages = pages.and_then(|pages| pages.get(&region.mapping)).map(PagesOf::of);
-                Self::Mapping(Box::new(Mapping { pages, ..Mapping::of(region) }))
+                let heap_parts = next_parts().iter().map(HeapPart::of).collect();
+                Self::Mapping(Box::new(Mapping { heap_parts, pages, ..Mapping::of(region) }))
             }
         }
     }
@@ -191,8 +216,15 @@ impl Mapping {
             name: escape::name(&mapping.name),
             offset_bytes: mapping.offset,
             sizes: Sizes::of(&mapping.amounts),
+            heap_parts: Vec::new(),
             pages: None,
         }
+    }
+}
+
+impl HeapPart {
+    const fn of(share: &Share) -> Self {
+        Self { part: share.part, resident_bytes: share.resident }
     }
 }
 

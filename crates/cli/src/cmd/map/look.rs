@@ -2,14 +2,17 @@
 //!
 //! Called by `map`.
 
+use alloc::collections::BTreeMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
 use anyhow::Context;
+use mallow_analyze::mallow::{self, Share, View};
 use mallow_analyze::map::Map;
-use mallow_analyze::read::smaps;
+use mallow_analyze::read::smaps::{self, Mapping};
 use mallow_analyze::read::stat;
 
+use crate::memory::ProcessMemory;
 use crate::process::{Process, proc_root};
 
 /// What was read.
@@ -23,6 +26,8 @@ pub(super) struct Look {
     pub(super) map: Map,
     /// Why it is not known what is in memory; `None` if it is.
     pub(super) missing: Option<String>,
+    /// What is in the heap of a process on mallow, or why that is not known; `None` if it is on another allocator.
+    pub(super) heap: Option<Result<View, String>>,
     /// Whether bases are at another place at each start.
     pub(super) randomised: Randomised,
 }
@@ -58,14 +63,36 @@ impl Look {
         let mappings = smaps::parse(&file)
             .with_context(|| format!("cannot understand smaps of process {}", process.pid))?;
         let program = process.read_link("exe").unwrap_or_default();
+        let heap = look_inside(process, &mappings);
         let stat = process.read("stat").ok().and_then(|file| stat::parse(&file).ok());
         Ok(Self {
             pid: process.pid,
             name: process.name(),
             map: Map::of(mappings, program.as_bytes(), stat.as_ref()),
             missing,
+            heap,
             randomised: Randomised::of(process),
         })
+    }
+
+    /// The parts of the heap in each mapping, by its place among all.
+    pub(super) fn parts(&self) -> BTreeMap<usize, Vec<Share>> {
+        let mut parts: BTreeMap<usize, Vec<Share>> = BTreeMap::new();
+        if let Some(Ok(view)) = &self.heap {
+            view.shares.iter().for_each(|share| parts.entry(share.mapping).or_default().push(*share));
+        }
+        parts
+    }
+}
+
+/// What mallow has in these mappings, if its library is among them.
+fn look_inside(process: &Process, mappings: &[Mapping]) -> Option<Result<View, String>> {
+    if !mallow::is_loaded(mappings) {
+        return None;
+    }
+    match ProcessMemory::open(process) {
+        Ok(memory) => mallow::view(&memory, mappings),
+        Err(unreadable) => Some(Err(format!("its memory may not be looked into: {unreadable}"))),
     }
 }
 

@@ -10,6 +10,7 @@
 use core::fmt::Write;
 
 use mallow_analyze::escape;
+use mallow_analyze::mallow::{Part, View};
 use mallow_analyze::map::density::{self, Density};
 use mallow_analyze::map::rows::Row;
 use mallow_analyze::map::{Backing, GapKind, Region};
@@ -169,6 +170,16 @@ fn backing(row: &Row<'_>) -> String {
     }
 }
 
+/// What the heap of mallow is in memory for, over all its mappings.
+fn parts(view: &View, style: Style) -> String {
+    let parts = Part::ALL.into_iter().map(|part| (part.name(), view.resident(part)));
+    let used = parts.filter(|(_, bytes)| *bytes > 0).map(|(name, bytes)| {
+        let name = name.strip_prefix("heap: ").unwrap_or(name);
+        format!("{name} {}", style.bytes(bytes))
+    });
+    used.collect::<Vec<_>>().join(", ")
+}
+
 /// The line below a mapping that shows its pages.
 fn strip(row: &Row<'_>, pages: &Pages, style: Style) -> Option<String> {
     let Row::Region(region) = row else { return None };
@@ -213,6 +224,11 @@ fn foot(look: &Look, pages: Option<&Pages>, columns: &[&Column], style: Style) -
                 lines.push(("no room for", format!("{}: wider terminals show it", without.join(", "))));
             }
         }
+    }
+    match &look.heap {
+        Some(Ok(view)) => lines.push(("mallow heap", parts(view, style))),
+        Some(Err(reason)) => lines.push(("mallow heap", format!("n/a ({reason})"))),
+        None => {}
     }
     match pages {
         Some(Pages::Known(_)) => {
