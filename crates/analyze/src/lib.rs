@@ -12,6 +12,7 @@
 extern crate alloc;
 
 pub mod account;
+pub mod address;
 pub mod diff;
 pub mod escape;
 pub mod glibc;

@@ -70,6 +70,7 @@ fn look(verb: &Verb) -> anyhow::Result<Ending> {
         Verb::Lab(lab) => cmd::lab::lab(lab),
         Verb::Map(map) => cmd::map::map(map),
         Verb::Sim(sim) => cmd::sim::sim(sim),
+        Verb::ExplainAddress(address) => cmd::explain_address::explain_address(address),
         Verb::Trim(trim) => cmd::trim::trim(trim),
         Verb::Top(top) => cmd::top::top(top),
         Verb::Run(run) => cmd::run::run(run),

@@ -19,6 +19,7 @@ mod find;
 mod layout;
 mod lists;
 mod pages;
+mod place;
 mod reader;
 mod region;
 mod slab;
@@ -26,6 +27,7 @@ mod view;
 
 pub use classes::Class;
 pub use find::{Found, find};
+pub use place::{Place, place};
 pub use reader::Reader;
 pub use view::{Part, Share, View, look};
 

@@ -99,6 +99,11 @@ impl Region {
         }
     }
 
+    /// Whether `address` is in one of its units.
+    pub(super) fn holds(&self, layout: &Layout, address: u64) -> bool {
+        address.checked_sub(self.base).is_some_and(|offset| offset / layout.unit_bytes() < self.units)
+    }
+
     /// The run around `address`; `None` for what is none, or not in this region.
     pub(super) fn run_around(
         &self,

@@ -30,6 +30,10 @@ pub struct Zone {
     pub high: Option<u64>,
     /// Pages that there are, for everybody.
     pub managed: Option<u64>,
+    /// The number of the first frame.
+    pub start_frame: Option<u64>,
+    /// Frames from the first to the last, holes included.
+    pub spanned: Option<u64>,
 }
 
 /// Reads the file.
@@ -60,6 +64,8 @@ pub fn parse(file: &[u8]) -> Result<Vec<Zone>, ReadError> {
             b"low" => &mut zone.low,
             b"high" => &mut zone.high,
             b"managed" => &mut zone.managed,
+            b"spanned" => &mut zone.spanned,
+            b"start_pfn:" => &mut zone.start_frame,
             _ => continue,
         };
         *place = Some(words.next().and_then(decimal).ok_or(wrong("a number of pages"))?);
@@ -72,7 +78,18 @@ fn heading(line: &[u8]) -> Option<Zone> {
     let node = decimal(words.next()?.strip_suffix(b",")?)?;
     (words.next()? == b"zone").then_some(())?;
     let name = words.next()?.to_vec();
-    Some(Zone { node, name, free: None, min: None, low: None, high: None, managed: None })
+    let unknown = None;
+    Some(Zone {
+        node,
+        name,
+        free: unknown,
+        min: unknown,
+        low: unknown,
+        high: unknown,
+        managed: unknown,
+        start_frame: unknown,
+        spanned: unknown,
+    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 mod diff;
 mod doctor;
 mod duration;
+mod explain_address;
 mod free;
 mod lab;
 mod limits;
@@ -30,6 +31,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use diff::Diff;
 pub(crate) use doctor::Doctor;
+pub(crate) use explain_address::ExplainAddress;
 pub(crate) use free::Free;
 pub(crate) use lab::Lab;
 pub(crate) use limits::Limits;
@@ -57,6 +59,7 @@ Examples:
   mallow why redis-server              the same, by name
   mallow lab lazy                      see on this machine when memory becomes resident
   mallow map 4121                      its address space: what is mapped where
+  mallow explain-address 4121 0x7f2ccd801230   what is behind a pointer of it
   mallow top                           all processes by their memory, on a screen that goes on
   mallow limits 4121                   how much more it may take, and what happens then
   mallow free                          where the memory of the machine is
@@ -96,6 +99,8 @@ pub(crate) enum Verb {
     Lab(Lab),
     /// Show the address space of a process: what is mapped where, and how much of it is in memory
     Map(Map),
+    /// Say what is behind one address of a process, from the block of the heap down to the frame and its zone
+    ExplainAddress(ExplainAddress),
     /// Say what limits a process, what happens there and when, and who would be killed first
     Limits(Limits),
     /// Say where the memory of the machine is

@@ -2,6 +2,7 @@
 
 pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod explain_address;
 pub(crate) mod free;
 pub(crate) mod lab;
 pub(crate) mod limits;

@@ -154,6 +154,8 @@ impl World {
     /// The words of an example with what is there in place of what they only name.
     fn on_stage(&self, example: &str) -> String {
         let replaced = [
+            ("0x7f2ccd801230", self.address()),
+            ("0x55d0c0de0000", self.address()),
             ("4121", self.server.pid()),
             ("redis-server", self.server_name.clone()),
             ("postgres", self.database_name.clone()),
@@ -168,6 +170,12 @@ impl World {
             ("$PWD/target/release/libmallow.so", heap::library()),
         ];
         replaced.iter().fold(example.to_owned(), |words, (from, to)| words.replace(from, to))
+    }
+
+    /// An address of the server that is mapped.
+    fn address(&self) -> String {
+        let maps = done(fs::read_to_string(format!("/proc/{}/maps", self.server.pid())));
+        format!("0x{}", maps.split('-').next().unwrap_or_default())
     }
 
     /// Runs `words` as a shell does, in the folder of the test.

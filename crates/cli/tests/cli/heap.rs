@@ -78,7 +78,8 @@ impl Program {
         program
     }
 
-    fn line(&mut self) -> String {
+    /// The next line that it prints.
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         done(self.lines.read_line(&mut line));
         line.trim_end().to_owned()

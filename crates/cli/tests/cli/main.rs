@@ -11,6 +11,7 @@ mod doctor;
 mod elf;
 mod endings;
 mod examples;
+mod explain_address;
 mod free;
 mod golden;
 mod group;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         surroundings::trials(),
         library::trials(),
         counts::trials(),
+        explain_address::trials(),
         heap::trials(),
         lab::trials(),
         map::trials(),
