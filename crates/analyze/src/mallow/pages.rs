@@ -110,26 +110,35 @@ impl<'a, M: Reader> Pages<'a, M> {
     fn read_in(&self, place: usize, address: u64, into: &mut [u8]) -> bool {
         let bits = match self.map(place) {
             PageMap::Empty => return true,
-            PageMap::Estimated(_) => return self.memory.read(address, into),
-            PageMap::Known { has_contents, .. } => has_contents,
+            PageMap::Estimated(_) => None,
+            PageMap::Known { has_contents, .. } => Some(has_contents),
         };
         let start = self.mappings[place].start;
+        let is_there = |address: u64| match bits {
+            Some(bits) => bits.has(index((address - start) / PAGE)),
+            None => self.has_contents(address),
+        };
         let end = address + into.len() as u64;
         let mut at = address;
         while at < end {
-            let page = index((at - start) / PAGE);
-            let is_there = bits.has(page);
-            let mut next = page + 1;
-            while start + (next as u64) * PAGE < end && bits.has(next) == is_there {
-                next += 1;
+            let has_contents = is_there(at);
+            let mut until = (at / PAGE + 1) * PAGE;
+            while until < end && is_there(until) == has_contents {
+                until += PAGE;
             }
-            let until = (start + next as u64 * PAGE).min(end);
-            if is_there && !self.memory.read(at, &mut into[index(at - address)..index(until - address)]) {
+            let until = until.min(end);
+            if has_contents && !self.memory.read(at, &mut into[index(at - address)..index(until - address)]) {
                 return false;
             }
             at = until;
         }
         true
+    }
+
+    /// Asks the page map about one page. Where it does not tell, the page is taken to be there.
+    fn has_contents(&self, address: u64) -> bool {
+        let mut entry = [0; 8];
+        !self.memory.page_map(address / PAGE * ENTRY, &mut entry) || number(&entry) & (PRESENT | SWAPPED) != 0
     }
 
     /// The number of `len` bytes at `address`.
@@ -239,7 +248,39 @@ impl Bits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::read::smaps;
     use proptest::prelude::*;
+
+    /// A process of which one page is in memory.
+    struct OnePage(u64);
+
+    impl Reader for OnePage {
+        fn read(&self, address: u64, into: &mut [u8]) -> bool {
+            assert_eq!(address / PAGE * PAGE, self.0, "a page that is not there would come to be");
+            into.fill(7);
+            true
+        }
+
+        fn page_map(&self, offset: u64, into: &mut [u8]) -> bool {
+            let entry = if offset / ENTRY == self.0 / PAGE { PRESENT } else { 0 };
+            into.copy_from_slice(&entry.to_le_bytes());
+            true
+        }
+    }
+
+    #[test]
+    fn what_is_long_and_hardly_in_memory_stays_so() {
+        let smaps = b"7f0000000000-7f1000000000 rw-p 00000000 00:00 0 \nSize: 67108864 kB\nRss: 4 kB\n";
+        let mappings = smaps::parse(smaps).expect("as the kernel writes it");
+        let start = mappings[0].start;
+        let memory = OnePage(start + 3 * PAGE);
+        let pages = Pages::new(&memory, &mappings);
+        assert_eq!(pages.word(start), Some(0));
+        assert_eq!(pages.word(start + 3 * PAGE), Some(0x0707_0707_0707_0707));
+        let mut bytes = [1; 16];
+        assert!(pages.read(start + 4 * PAGE - 8, &mut bytes));
+        assert_eq!(bytes, [7, 7, 7, 7, 7, 7, 7, 7, 0, 0, 0, 0, 0, 0, 0, 0]);
+    }
 
     proptest! {
         #[test]
