@@ -172,13 +172,19 @@ impl World {
         let readable = rights(area.flags(), false);
         let writable = rights(area.flags(), true);
         let is_private = area.is_private();
+        let is_shared_memory = match area.backing() {
+            Contents::File(file) => self.files.get(file).is_some_and(File::is_shared_memory),
+            Contents::Anonymous => false,
+        };
         let Some(mm) = self.mms.get_mut(pid.0 as usize).and_then(Option::as_mut) else { return };
         let mut had_rights = false;
         let changed = mm.table.change(&mut self.physical, span, |_, _, entry| {
             had_rights |= entry.is_present();
-            // An entry that may be written stays so; private memory that nobody else has may be, too.
-            let may_write =
-                entry.rights().may_write() || is_private && entry.is_exclusive() && !entry.is_special();
+            // An entry that may be written stays so; private memory that nobody else has may be, too, and shared memory, which keeps
+            // no disk up to date.
+            let is_free =
+                if is_private { entry.is_exclusive() && !entry.is_special() } else { is_shared_memory };
+            let may_write = entry.rights().may_write() || is_free;
             entry.with_rights(if may_write { writable } else { readable })
         });
         debug_assert!(changed.is_ok(), "a huge page has a table set aside for its parts: {changed:?}");

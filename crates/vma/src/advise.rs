@@ -79,8 +79,10 @@ impl<S: Store> Space<S> {
                 if advice == Advice::GUARD_INSTALL {
                     // All of the area is marked, and stays so: it is not split for this.
                     self.reshape(area.span.start(), Vma { flags: area.flags | Flags::MAYBE_GUARDED, ..area });
-                    // It has a family from then on, though no page of its own.
-                    self.prepare_anon(area.span.start(), pages)?;
+                    // An anonymous one has a family from then on, though no page of its own.
+                    if area.is_anonymous() {
+                        self.prepare_anon(area.span.start(), pages)?;
+                    }
                 }
                 pages.advise(&area, part, advice)
             }
