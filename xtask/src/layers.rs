@@ -171,7 +171,7 @@ mod tests {
         let found = messages(&with_uses("cli", &[("heap", false)]), manifest);
         assert_eq!(found.len(), 1);
         assert!(found[0].starts_with("crates/cli/Cargo.toml:5: `cli` may not use `heap`"), "{}", found[0]);
-        assert!(found[0].ends_with("units, trace, analyze"));
+        assert!(found[0].ends_with("units, trace, analyze, kmm"), "{}", found[0]);
     }
 
     #[test]
