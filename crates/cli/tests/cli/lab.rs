@@ -31,10 +31,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         the_page_shows_steps_maps_and_findings,
         explanations_are_printed_when_asked_for,
     ];
-    trials.push(Trial::ignorable_test(
+    let strict = Trial::ignorable_test(
         "strict_mode_is_shown_where_that_may_be",
         strict_mode_is_shown_where_that_may_be,
-    ));
+    );
+    trials.push(strict.with_kind(crate::ALONE));
     let obstacle = Group::new().err();
     trials.extend(
         crate::trials![ctrl_c_leaves_no_group_behind]
