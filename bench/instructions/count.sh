@@ -42,7 +42,7 @@ awk '
             shorter[path] = calls
         } else if (calls > shorter[path])
             longer[path] = calls
-        note(window, $2, path ~ /^(pair|remote)/)
+        note(window, $2, path ~ /^pair/)
         window = ""
     }
     # Keeps the most frequent count of a window, or the least one.
