@@ -106,7 +106,9 @@ impl Child {
             {
                 return self.account(end);
             }
-            if let Some(stop) = self.job_control_stop()? {
+            if let Some(stop) =
+                job_control_stop(self.pid).context("cannot ask for the state of the program")?
+            {
                 stop_by(stop).context("cannot stop together with the program")?;
             }
             let news = self.signals.read_signal().context("cannot read a signal")?;
@@ -125,21 +127,25 @@ impl Child {
         Ok((Ending::of(end.status), Usage { peak_rss: Bytes(end.rusage.maxrss), faults }))
     }
 
-    /// Returns the signal by which job control has stopped the program since the last call, if it has.
-    fn job_control_stop(&self) -> io::Result<Option<Signal>> {
-        let Some(pid) = rustix::process::Pid::from_raw(self.pid.as_raw()) else { return Ok(None) };
-        let status = waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED | WaitIdOptions::NOHANG)?;
-        let signal = status.and_then(|status| status.stopping_signal());
-        let signal = signal.and_then(|signal| Signal::try_from(signal).ok());
-        Ok(signal.filter(|signal| JOB_CONTROL_STOPS.contains(signal)))
-    }
-
     /// Applies the table of the module's documentation to a signal that has arrived here.
     fn meant_for_program(&self, news: &libc::signalfd_siginfo) -> Option<Signal> {
         let signal = Signal::try_from(i32::try_from(news.ssi_signo).ok()?).ok()?;
         let is_sent_by_program = i32::try_from(news.ssi_pid) == Ok(self.pid.as_raw());
         is_for_program(signal, news.ssi_code, is_sent_by_program).then_some(signal)
     }
+}
+
+/// Returns the signal by which job control has stopped a child since the last call, if it has.
+fn job_control_stop(pid: Pid) -> io::Result<Option<Signal>> {
+    let Some(pid) = rustix::process::Pid::from_raw(pid.as_raw()) else { return Ok(None) };
+    let status = match waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED | WaitIdOptions::NOHANG) {
+        // It has ended since it was last waited for, and who has ended cannot stop.
+        Err(rustix::io::Errno::CHILD) => None,
+        other => other?,
+    };
+    let signal = status.and_then(|status| status.stopping_signal());
+    let signal = signal.and_then(|signal| Signal::try_from(signal).ok());
+    Ok(signal.filter(|signal| JOB_CONTROL_STOPS.contains(signal)))
 }
 
 /// Says whether a signal with this `si_code` reached this process alone and is for the program.
@@ -232,6 +238,16 @@ mod tests {
     fn the_program_does_not_signal_itself_through_us() {
         assert!(!is_for_program(Signal::SIGTERM, libc::SI_USER, true));
         assert!(!is_for_program(Signal::SIGCHLD, libc::CLD_EXITED, true));
+    }
+
+    #[test]
+    fn who_has_ended_has_not_stopped() {
+        let mut child = std::process::Command::new("true").spawn().expect("true can be started");
+        let pid = rustix::process::Pid::from_child(&child);
+        waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).expect("it ends");
+        let stop = job_control_stop(Pid::from_raw(child.id().cast_signed())).expect("no failure");
+        assert_eq!(stop, None);
+        child.wait().expect("it is still there");
     }
 
     #[test]
