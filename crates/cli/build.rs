@@ -39,7 +39,8 @@ const CARRIED: [(&str, &[&str], &str); 2] = [
 const OUTER_ONLY: [&str; 3] = ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER"];
 
 fn main() {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // Asked at run time: a target directory may serve several checkouts, one after the other.
+    let workspace = Path::new(&given("CARGO_MANIFEST_DIR")).join("../..");
     for source in SOURCES {
         println!("cargo::rerun-if-changed={}", workspace.join(source).display());
     }
