@@ -61,8 +61,7 @@ impl FreeArea {
         mobility: Mobility,
     ) {
         self.link(table, window, (first, entry), order, mobility);
-        // INVARIANT: (2).
-        self.frames += order.frames();
+        self.add(order.frames());
     }
 
     /// As [`FreeArea::insert`], but leaves the count to [`FreeArea::add`]: a merge changes many lists, and the count once.
@@ -83,6 +82,7 @@ impl FreeArea {
     /// Counts frames that are on lists from now on.
     #[inline(always)]
     pub(crate) const fn add(&mut self, frames: u32) {
+        // INVARIANT: (2).
         self.frames += frames;
     }
 

@@ -86,16 +86,27 @@ fn fill(table: FrameTable<'_>, node: &mut Node, pages: &mut Pages) {
     }
 }
 
+/// There is a page wherever an ordinary request may put one.
+fn full(table: FrameTable<'_>, min_free_kbytes: u64) -> (Node, Pages) {
+    let mut node = Node::new(table, layout(min_free_kbytes));
+    node.release(table, MEMORY).expect("it is reserved");
+    let mut pages = Pages::new();
+    fill(table, &mut node, &mut pages);
+    (node, pages)
+}
+
+/// Half of memory is free, and no two frames in a row.
+fn with_every_second_frame_free(table: FrameTable<'_>) -> (Node, Pages) {
+    let (mut node, mut pages) = full(table, 0);
+    assert_eq!(pages.frame_of.len(), 256);
+    (0..256).step_by(2).for_each(|page| pages.remove(table, &mut node, page));
+    (node, pages)
+}
+
 #[test]
 fn scattered_free_frames_become_a_long_run() {
     with_table(|table| {
-        let mut node = Node::new(table, layout(0));
-        node.release(table, MEMORY).expect("it is reserved");
-        let mut pages = Pages::new();
-        fill(table, &mut node, &mut pages);
-        assert_eq!(pages.frame_of.len(), 256);
-        // Every second page goes: half of memory is free, and no two frames in a row.
-        (0..256).step_by(2).for_each(|page| pages.remove(table, &mut node, page));
+        let (mut node, mut pages) = with_every_second_frame_free(table);
         let wanted = Request { order: order(5), ..Request::anonymous() };
         assert!(node.allocate_above(table, Mark::Min, &wanted).is_none());
         let done = node.compact(table, &mut pages, Thoroughness::Light, &wanted, u32::MAX);
@@ -110,11 +121,7 @@ fn scattered_free_frames_become_a_long_run() {
 #[test]
 fn what_cannot_be_moved_stays() {
     with_table(|table| {
-        let mut node = Node::new(table, layout(0));
-        node.release(table, MEMORY).expect("it is reserved");
-        let mut pages = Pages::new();
-        fill(table, &mut node, &mut pages);
-        (0..256).step_by(2).for_each(|page| pages.remove(table, &mut node, page));
+        let (mut node, mut pages) = with_every_second_frame_free(table);
         for page in (1..256).step_by(2) {
             let frame = pages.frame_of[page].expect("it is there");
             // One of each block is pinned.
@@ -139,11 +146,7 @@ fn what_cannot_be_moved_stays() {
 #[test]
 fn a_compaction_can_be_interrupted_and_goes_on_where_it_was() {
     with_table(|table| {
-        let mut node = Node::new(table, layout(0));
-        node.release(table, MEMORY).expect("it is reserved");
-        let mut pages = Pages::new();
-        fill(table, &mut node, &mut pages);
-        (0..256).step_by(2).for_each(|page| pages.remove(table, &mut node, page));
+        let (mut node, mut pages) = with_every_second_frame_free(table);
         let wanted = Request { order: order(5), ..Request::anonymous() };
         let mut moved = 0;
         for round in 1..20 {
@@ -169,6 +172,15 @@ struct Kernel {
     can_reclaim: bool,
     can_kill: bool,
     cpu: CpuFrames,
+}
+
+impl Kernel {
+    /// Between the marks an attempt suffices.
+    fn fill_to_min(&mut self, table: FrameTable<'_>, node: &mut Node) {
+        while let Some(run) = node.attempt(table, Mark::Min, &Request::anonymous()) {
+            self.pages.add(table, run);
+        }
+    }
 }
 
 impl Hooks for Kernel {
@@ -212,10 +224,7 @@ impl Hooks for Kernel {
 }
 
 fn full_kernel(table: FrameTable<'_>, can_reclaim: bool, can_kill: bool) -> (Node, Kernel) {
-    let mut node = Node::new(table, layout(16));
-    node.release(table, MEMORY).expect("it is reserved");
-    let mut pages = Pages::new();
-    fill(table, &mut node, &mut pages);
+    let (node, pages) = full(table, 16);
     let cpu = CpuFrames::new(&node);
     (node, Kernel { pages, oldest: 0, steps: Vec::new(), can_reclaim, can_kill, cpu })
 }
@@ -224,11 +233,8 @@ fn full_kernel(table: FrameTable<'_>, can_reclaim: bool, can_kill: bool) -> (Nod
 fn the_slow_path_frees_what_was_asked_for_and_no_more() {
     with_table(|table| {
         let (mut node, mut kernel) = full_kernel(table, true, true);
-        // Between the marks an attempt suffices.
         let request = Request::anonymous();
-        while let Some(run) = node.attempt(table, Mark::Min, &request) {
-            kernel.pages.add(table, run);
-        }
+        kernel.fill_to_min(table, &mut node);
         let run = slow::allocate(table, &mut node, &request, &mut kernel).expect("reclaim frees some");
         kernel.pages.add(table, run);
         assert!(!kernel.steps.contains(&Step::Kill));
@@ -257,9 +263,7 @@ fn who_finds_nothing_kills_once_and_then_fails() {
     with_table(|table| {
         let (mut node, mut kernel) = full_kernel(table, false, true);
         let request = Request::anonymous();
-        while let Some(run) = node.attempt(table, Mark::Min, &request) {
-            kernel.pages.add(table, run);
-        }
+        kernel.fill_to_min(table, &mut node);
         assert!(slow::allocate(table, &mut node, &request, &mut kernel).is_some());
         assert_eq!(kernel.steps.iter().filter(|step| **step == Step::Kill).count(), 1);
         // Everything is in use again, by somebody who cannot be killed.
