@@ -84,6 +84,21 @@ impl Column {
         matches!(self, Self::Pss | Self::Uss | Self::Thp)
     }
 
+    /// What a process has in this column, if that is a number of bytes; no other column has any.
+    pub fn bytes(self, process: &Process) -> Known<u64> {
+        match self {
+            Self::Rss => Known::Yes(process.rss),
+            Self::Anonymous => Known::Yes(process.anonymous),
+            Self::Pss => process.pss,
+            Self::Uss => process.uss,
+            Self::Swap => process.swap,
+            Self::Thp => process.thp,
+            Self::Limit => process.limit.map(|limit| limit.bytes),
+            Self::Headroom => process.limit.map(|limit| limit.headroom),
+            Self::Pid | Self::User | Self::Name | Self::Slope | Self::Oom => Known::None,
+        }
+    }
+
     /// What stands above: of sizes the largest, of names the first, of what is left and ranks the smallest. What is not known is
     /// always below, and the number decides between equals.
     pub fn order(self, one: &Process, other: &Process) -> Ordering {
@@ -91,31 +106,15 @@ impl Column {
             Self::Pid => Ordering::Equal,
             Self::User => one.user.cmp(&other.user),
             Self::Name => one.name.cmp(&other.name),
-            Self::Rss => other.rss.cmp(&one.rss),
-            Self::Anonymous => other.anonymous.cmp(&one.anonymous),
-            Self::Pss => largest(&one.pss, &other.pss),
-            Self::Uss => largest(&one.uss, &other.uss),
-            Self::Swap => largest(&one.swap, &other.swap),
-            Self::Thp => largest(&one.thp, &other.thp),
-            Self::Limit => {
-                smallest(&one.limit.map(|limit| limit.bytes), &other.limit.map(|limit| limit.bytes))
+            Self::Rss | Self::Anonymous | Self::Pss | Self::Uss | Self::Swap | Self::Thp => {
+                known_first(&self.bytes(one), &self.bytes(other), |one, other| other.cmp(one))
             }
-            Self::Headroom => {
-                smallest(&one.limit.map(|limit| limit.headroom), &other.limit.map(|limit| limit.headroom))
-            }
+            Self::Limit | Self::Headroom => known_first(&self.bytes(one), &self.bytes(other), Ord::cmp),
             Self::Slope => known_first(&one.slope, &other.slope, |one, other| other.total_cmp(one)),
-            Self::Oom => smallest(&one.oom_rank, &other.oom_rank),
+            Self::Oom => known_first(&one.oom_rank, &other.oom_rank, Ord::cmp),
         };
         order.then(one.pid.cmp(&other.pid))
     }
-}
-
-fn largest(one: &Known<u64>, other: &Known<u64>) -> Ordering {
-    known_first(one, other, |one, other| other.cmp(one))
-}
-
-fn smallest(one: &Known<u64>, other: &Known<u64>) -> Ordering {
-    known_first(one, other, Ord::cmp)
 }
 
 fn known_first<T>(one: &Known<T>, other: &Known<T>, order: impl FnOnce(&T, &T) -> Ordering) -> Ordering {

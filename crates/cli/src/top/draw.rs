@@ -180,22 +180,18 @@ fn cell(column: Column, row: &Row, palette: Palette) -> (String, Style) {
     let process = &row.process;
     let plain = Style::new();
     let dim = plain.add_modifier(Modifier::DIM);
-    let known = |value: &Known<u64>| match value {
-        Known::Yes(0) => ("0".to_owned(), dim),
-        Known::Yes(bytes) => (short(*bytes), plain),
-        other => (unknown(other), dim),
-    };
     match column {
         Column::Pid => (process.pid.to_string(), dim),
         Column::User => (process.user.clone(), dim),
         Column::Name => (format!("{}{}", row.lead, process.label()), palette.colour(Color::Green)),
         Column::Rss => (short(process.rss), plain.add_modifier(Modifier::BOLD)),
-        Column::Anonymous => known(&Known::Yes(process.anonymous)),
-        Column::Pss => known(&process.pss),
-        Column::Uss => known(&process.uss),
-        Column::Swap => known(&process.swap),
-        Column::Thp => known(&process.thp),
-        Column::Limit => known(&process.limit.map(|limit| limit.bytes)),
+        Column::Anonymous | Column::Pss | Column::Uss | Column::Swap | Column::Thp | Column::Limit => {
+            match column.bytes(process) {
+                Known::Yes(0) => ("0".to_owned(), dim),
+                Known::Yes(bytes) => (short(bytes), plain),
+                other => (unknown(&other), dim),
+            }
+        }
         Column::Headroom => headroom(process, palette),
         Column::Slope => match &process.slope {
             Known::Yes(slope) if *slope >= 1024.0 => (short_slope(*slope), palette.colour(Color::Yellow)),

@@ -48,24 +48,23 @@ fn table(columns: &[Column], state: &State, style: Style) -> String {
 
 fn cell(column: Column, row: &Row, style: Style) -> Cell {
     let process = &row.process;
-    let known = |value: &Known<u64>| match value {
-        Known::Yes(0) => Cell::toned(Tone::Dim, "0"),
-        value => shown(value, |bytes| style.bytes(*bytes)),
-    };
     match column {
         Column::Pid => process.pid.to_string().into(),
         Column::User => process.user.as_str().into(),
         Column::Name => format!("{}{}", row.lead, process.label()).into(),
-        Column::Rss => known(&Known::Yes(process.rss)),
-        Column::Anonymous => known(&Known::Yes(process.anonymous)),
-        Column::Pss => known(&process.pss),
-        Column::Uss => known(&process.uss),
-        Column::Swap => known(&process.swap),
-        Column::Thp => known(&process.thp),
-        Column::Limit => known(&process.limit.map(|limit| limit.bytes)),
-        Column::Headroom => known(&process.limit.map(|limit| limit.headroom)),
         Column::Slope => shown(&process.slope, |slope| short_slope(*slope)),
         Column::Oom => shown(&process.oom_rank, u64::to_string),
+        Column::Rss
+        | Column::Anonymous
+        | Column::Pss
+        | Column::Uss
+        | Column::Swap
+        | Column::Thp
+        | Column::Limit
+        | Column::Headroom => match column.bytes(process) {
+            Known::Yes(0) => Cell::toned(Tone::Dim, "0"),
+            value => shown(&value, |bytes| style.bytes(*bytes)),
+        },
     }
 }
 
