@@ -5,10 +5,8 @@
 //!               └─────────┴─────────┴─────────┴──► entry ──► frame ──► zone
 //! ```
 //!
-//! The hardware's tables are nowhere to be read, but `pagemap` tells what the last one says, and `kpageflags` what the frame
-//! is used for. Called by the command.
-
-use serde::Serialize;
+//! The hardware's tables are nowhere to be read, but [`page_map`](crate::page_map) tells what the last one says, and `kpageflags` what
+//! the frame is used for. Called by the command.
 
 use crate::read::zoneinfo::Zone;
 
@@ -24,71 +22,6 @@ pub fn table_indices(address: u64) -> [u64; LEVELS] {
         let below = u32::try_from(LEVELS - 1 - level).unwrap_or(0) * INDEX_BITS + OFFSET_BITS;
         address >> below & ((1 << INDEX_BITS) - 1)
     })
-}
-
-/// Where the contents of a page are.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Residence {
-    /// Nowhere: it was never touched, or given back. A read finds zeros, or what the file has.
-    Nowhere,
-    /// In a frame.
-    Memory,
-    /// In swap.
-    Swap {
-        /// The number of the swap area.
-        area: u64,
-        /// The page in it.
-        offset: u64,
-    },
-}
-
-/// An entry of `/proc/PID/pagemap`.
-///
-/// # Source
-///
-/// `Documentation/admin-guide/mm/pagemap.rst` in the kernel's sources.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PageEntry(pub u64);
-
-impl PageEntry {
-    const FRAME: u64 = (1 << 55) - 1;
-
-    const fn has(self, bit: u32) -> bool {
-        self.0 >> bit & 1 == 1
-    }
-
-    /// Where the contents are.
-    pub const fn residence(self) -> Residence {
-        if self.has(63) {
-            Residence::Memory
-        } else if self.has(62) {
-            Residence::Swap { area: self.0 & 31, offset: (self.0 & Self::FRAME) >> 5 }
-        } else {
-            Residence::Nowhere
-        }
-    }
-
-    /// The number of the frame; `None` if there is none, or the kernel does not tell: it does so for who has `CAP_SYS_ADMIN`.
-    pub const fn frame(self) -> Option<u64> {
-        let frame = self.0 & Self::FRAME;
-        if self.has(63) && frame != 0 { Some(frame) } else { None }
-    }
-
-    /// Whether it is a page of a file, or of memory that is shared.
-    pub const fn is_of_file(self) -> bool {
-        self.has(61)
-    }
-
-    /// Whether only this process maps it.
-    pub const fn is_exclusive(self) -> bool {
-        self.has(56)
-    }
-
-    /// Whether it was written since `clear_refs`, or since it was mapped.
-    pub const fn is_soft_dirty(self) -> bool {
-        self.has(55)
-    }
 }
 
 /// The names of the bits of an entry of `/proc/kpageflags`, from bit 0 on.
@@ -145,17 +78,6 @@ mod tests {
         assert_eq!(table_indices(0), [0; 4]);
         assert_eq!(table_indices(0x7fff_ffff_f000), [255, 511, 511, 511]);
         assert_eq!(table_indices(1 << 39 | 2 << 30 | 3 << 21 | 4 << 12 | 5), [1, 2, 3, 4]);
-    }
-
-    #[test]
-    fn an_entry_says_where_the_page_is() {
-        assert_eq!(PageEntry(0).residence(), Residence::Nowhere);
-        let present = PageEntry(1 << 63 | 1 << 56 | 0x1234);
-        assert_eq!((present.residence(), present.frame()), (Residence::Memory, Some(0x1234)));
-        assert!(present.is_exclusive() && !present.is_of_file() && !present.is_soft_dirty());
-        assert_eq!(PageEntry(1 << 63).frame(), None, "the number is kept secret");
-        assert_eq!(PageEntry(1 << 62 | 77 << 5 | 2).residence(), Residence::Swap { area: 2, offset: 77 });
-        assert_eq!(PageEntry(1 << 62 | 77 << 5 | 2).frame(), None);
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod map;
 pub mod memory;
 pub mod owner;
 pub mod padding;
+pub mod page_map;
 pub mod processes;
 pub mod rank;
 pub mod read;

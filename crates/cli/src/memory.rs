@@ -8,13 +8,11 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use mallow_analyze::mallow::Reader;
-use mallow_analyze::memory::{Memory, PAGE_BYTES};
+use mallow_analyze::memory::Memory;
+use mallow_analyze::page_map::{self, ENTRY_BYTES};
 
 use crate::process::{Process, Unreadable};
 
-/// Bytes of an entry of the page map, and the bit in it that says that the page is in memory.
-const ENTRY_BYTES: usize = 8;
-const IS_PRESENT: u64 = 1 << 63;
 /// Entries that are read at once.
 const ENTRIES: u64 = 8192;
 
@@ -60,17 +58,15 @@ impl ProcessMemory {
 
     /// Calls `each` with whether each of `pages` pages is in memory, until it returns `false`.
     fn look(&mut self, address: u64, pages: u64, mut each: impl FnMut(bool) -> bool) -> Option<()> {
-        let first = address / PAGE_BYTES;
         let mut done = 0;
         while done < pages {
             let count = usize::try_from((pages - done).min(ENTRIES)).ok()?;
             self.entries.resize(count * ENTRY_BYTES, 0);
-            self.page_map.read_exact_at(&mut self.entries, (first + done) * ENTRY_BYTES as u64).ok()?;
-            for entry in self.entries.chunks_exact(ENTRY_BYTES) {
-                let entry = entry.first_chunk().map_or(0, |entry| u64::from_ne_bytes(*entry));
-                if !each(entry & IS_PRESENT != 0) {
-                    return Some(());
-                }
+            self.page_map
+                .read_exact_at(&mut self.entries, page_map::offset(address) + done * ENTRY_BYTES as u64)
+                .ok()?;
+            if !page_map::entries(&self.entries).all(|entry| each(entry.is_present())) {
+                return Some(());
             }
             done += count as u64;
         }

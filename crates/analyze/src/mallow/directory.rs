@@ -7,8 +7,9 @@ use alloc::collections::BTreeSet;
 use mallow_trace::Landmark;
 
 use super::layout::Layout;
-use super::pages::{PAGE, Pages, index};
+use super::pages::{Pages, index};
 use super::reader::{Reader, number};
+use crate::memory::PAGE_BYTES;
 
 /// Leaves that are read; 16 TiB in those of 16 GiB.
 const MOST_LEAVES: usize = 1 << 10;
@@ -41,7 +42,7 @@ pub(super) fn read(pages: &Pages<'_, impl Reader>, layout: &Layout) -> Directory
         }
         found.own.push((leaf, leaf_bytes));
         for entry in entries.chunks_exact(16) {
-            let (start, bytes) = (number(&entry[..8]), number(&entry[8..]) / PAGE * PAGE);
+            let (start, bytes) = (number(&entry[..8]), number(&entry[8..]) / PAGE_BYTES * PAGE_BYTES);
             if start & 1 == 1 {
                 found.regions.insert(start - 1);
             } else if start != 0 && start.checked_add(bytes).is_some() {

@@ -6,14 +6,10 @@
 use core::cell::OnceCell;
 
 use super::reader::{Reader, number};
+use crate::memory::PAGE_BYTES;
+use crate::page_map::{self, ENTRY_BYTES, PageEntry};
 use crate::read::smaps::{Amount, Mapping};
 
-/// Bytes in a page.
-pub(super) const PAGE: u64 = 4096;
-/// Bytes of an entry of the page map.
-const ENTRY: u64 = 8;
-const PRESENT: u64 = 1 << 63;
-const SWAPPED: u64 = 1 << 62;
 /// Entries that are read at a time.
 const STEP: usize = 1 << 15;
 /// Bytes; what is longer and hardly in memory is not looked at page by page.
@@ -82,8 +78,8 @@ impl<'a, M: Reader> Pages<'a, M> {
         match self.map(place) {
             PageMap::Empty => 0,
             PageMap::Known { present, .. } => {
-                let page = |address: u64| index((address - mapping.start) / PAGE);
-                present.count(page(start), page(end.next_multiple_of(PAGE))) * PAGE
+                let page = |address: u64| index((address - mapping.start) / PAGE_BYTES);
+                present.count(page(start), page(end.next_multiple_of(PAGE_BYTES))) * PAGE_BYTES
             }
             PageMap::Estimated(part) => (end - start) / 1024 * part,
         }
@@ -115,16 +111,16 @@ impl<'a, M: Reader> Pages<'a, M> {
         };
         let start = self.mappings[place].start;
         let is_there = |address: u64| match bits {
-            Some(bits) => bits.has(index((address - start) / PAGE)),
+            Some(bits) => bits.has(index((address - start) / PAGE_BYTES)),
             None => self.has_contents(address),
         };
         let end = address + into.len() as u64;
         let mut at = address;
         while at < end {
             let has_contents = is_there(at);
-            let mut until = (at / PAGE + 1) * PAGE;
+            let mut until = (at / PAGE_BYTES + 1) * PAGE_BYTES;
             while until < end && is_there(until) == has_contents {
-                until += PAGE;
+                until += PAGE_BYTES;
             }
             let until = until.min(end);
             if has_contents && !self.memory.read(at, &mut into[index(at - address)..index(until - address)]) {
@@ -137,8 +133,9 @@ impl<'a, M: Reader> Pages<'a, M> {
 
     /// Asks the page map about one page. Where it does not tell, the page is taken to be there.
     fn has_contents(&self, address: u64) -> bool {
-        let mut entry = [0; 8];
-        !self.memory.page_map(address / PAGE * ENTRY, &mut entry) || number(&entry) & (PRESENT | SWAPPED) != 0
+        let mut entry = [0; ENTRY_BYTES];
+        let is_told = self.memory.page_map(page_map::offset(address), &mut entry);
+        !is_told || PageEntry(u64::from_ne_bytes(entry)).has_contents()
     }
 
     /// The number of `len` bytes at `address`.
@@ -168,24 +165,23 @@ impl<'a, M: Reader> Pages<'a, M> {
     }
 
     fn look_up(&self, mapping: &Mapping) -> Option<PageMap> {
-        let pages = index(mapping.bytes() / PAGE);
+        let pages = index(mapping.bytes() / PAGE_BYTES);
         let (mut present, mut has_contents) = (Bits::none(pages), Bits::none(pages));
-        let mut buffer = vec![0; STEP.min(pages) * index(ENTRY)];
+        let mut buffer = vec![0; STEP.min(pages) * ENTRY_BYTES];
         let mut page = 0;
         while page < pages {
             let count = STEP.min(pages - page);
-            let entries = &mut buffer[..count * index(ENTRY)];
-            let offset = (mapping.start / PAGE + page as u64).checked_mul(ENTRY)?;
-            if !self.memory.page_map(offset, entries) {
+            let piece = &mut buffer[..count * ENTRY_BYTES];
+            let address = mapping.start + page as u64 * PAGE_BYTES;
+            if !self.memory.page_map(page_map::offset(address), piece) {
                 return None;
             }
-            for (nth, entry) in entries.chunks_exact(index(ENTRY)).enumerate() {
-                let entry = number(entry);
-                if entry & (PRESENT | SWAPPED) != 0 {
+            for (nth, entry) in page_map::entries(piece).enumerate() {
+                if entry.has_contents() {
                     has_contents.set(page + nth);
-                    if entry & PRESENT != 0 {
-                        present.set(page + nth);
-                    }
+                }
+                if entry.is_present() {
+                    present.set(page + nth);
                 }
             }
             page += count;
@@ -256,14 +252,21 @@ mod tests {
 
     impl Reader for OnePage {
         fn read(&self, address: u64, into: &mut [u8]) -> bool {
-            assert_eq!(address / PAGE * PAGE, self.0, "a page that is not there would come to be");
+            assert_eq!(
+                address / PAGE_BYTES * PAGE_BYTES,
+                self.0,
+                "a page that is not there would come to be"
+            );
             into.fill(7);
             true
         }
 
         fn page_map(&self, offset: u64, into: &mut [u8]) -> bool {
-            let entry = if offset / ENTRY == self.0 / PAGE { PRESENT } else { 0 };
-            into.copy_from_slice(&entry.to_le_bytes());
+            into.copy_from_slice(&page_map::tests::piece(if offset == page_map::offset(self.0) {
+                "p"
+            } else {
+                "."
+            }));
             true
         }
     }
@@ -273,12 +276,12 @@ mod tests {
         let smaps = b"7f0000000000-7f1000000000 rw-p 00000000 00:00 0 \nSize: 67108864 kB\nRss: 4 kB\n";
         let mappings = smaps::parse(smaps).expect("as the kernel writes it");
         let start = mappings[0].start;
-        let memory = OnePage(start + 3 * PAGE);
+        let memory = OnePage(start + 3 * PAGE_BYTES);
         let pages = Pages::new(&memory, &mappings);
         assert_eq!(pages.word(start), Some(0));
-        assert_eq!(pages.word(start + 3 * PAGE), Some(0x0707_0707_0707_0707));
+        assert_eq!(pages.word(start + 3 * PAGE_BYTES), Some(0x0707_0707_0707_0707));
         let mut bytes = [1; 16];
-        assert!(pages.read(start + 4 * PAGE - 8, &mut bytes));
+        assert!(pages.read(start + 4 * PAGE_BYTES - 8, &mut bytes));
         assert_eq!(bytes, [7, 7, 7, 7, 7, 7, 7, 7, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 

@@ -12,6 +12,7 @@ use super::pages::Pages;
 use super::reader::Reader;
 use super::region::Region;
 use super::slab::Use;
+use crate::memory::PAGE_BYTES;
 use crate::read::smaps::Mapping;
 
 /// What is at an address of the heap.
@@ -114,5 +115,5 @@ fn place_in(pages: &Pages<'_, impl Reader>, layout: &Layout, address: u64) -> Op
 
 /// The number of the page, in a slab, that a byte of it is in.
 fn page_number(offset: u64) -> u32 {
-    u32::try_from(offset / super::pages::PAGE).unwrap_or(u32::MAX)
+    u32::try_from(offset / PAGE_BYTES).unwrap_or(u32::MAX)
 }

@@ -20,10 +20,11 @@ use super::classes::{Blocks, Class};
 use super::directory;
 use super::layout::Layout;
 use super::lists;
-use super::pages::{PAGE, Pages};
+use super::pages::Pages;
 use super::reader::Reader;
 use super::region::{Chunk, Region};
 use super::slab::{Run, Slab, Use};
+use crate::memory::PAGE_BYTES;
 use crate::read::smaps::Mapping;
 
 /// What memory of a heap is for. The order is that of the ledger.
@@ -158,12 +159,12 @@ impl<M: Reader> Tally<'_, M> {
         own.push((table, layout.get(Landmark::HeapTableBytes)));
         let mut pages: BTreeSet<u64> = BTreeSet::new();
         for heap in heaps {
-            let last = heap.saturating_add(layout.get(Landmark::HeapBytes)).saturating_sub(1) / PAGE;
-            pages.extend(heap / PAGE..=last);
+            let last = heap.saturating_add(layout.get(Landmark::HeapBytes)).saturating_sub(1) / PAGE_BYTES;
+            pages.extend(heap / PAGE_BYTES..=last);
         }
-        own.extend(pages.into_iter().map(|page| (page * PAGE, PAGE)));
+        own.extend(pages.into_iter().map(|page| (page * PAGE_BYTES, PAGE_BYTES)));
         for (start, bytes) in own.into_iter().filter(|(start, _)| *start != 0) {
-            let end = start.saturating_add(bytes).checked_next_multiple_of(PAGE);
+            let end = start.saturating_add(bytes).checked_next_multiple_of(PAGE_BYTES);
             self.add(Part::Metadata, start, end.unwrap_or(start));
         }
     }
@@ -220,9 +221,9 @@ impl<M: Reader> Tally<'_, M> {
         if slab.outstanding == 0 {
             return self.add_bytes(mapping, Part::Kept, resident);
         }
-        let page_count = (end - run.start) / PAGE;
+        let page_count = (end - run.start) / PAGE_BYTES;
         let bare_pages = (0..page_count).filter(is_bare);
-        let page_at = |page: u64| run.start + page * PAGE;
+        let page_at = |page: u64| run.start + page * PAGE_BYTES;
         let bare: u64 =
             bare_pages.clone().map(|page| self.pages.resident_bytes(page_at(page), page_at(page + 1))).sum();
         self.add_bytes(mapping, if slab.is_fresh { Part::Padding } else { Part::Kept }, bare);
@@ -237,7 +238,7 @@ impl<M: Reader> Tally<'_, M> {
         ];
         for (part, count) in parts {
             // In proportion, if some of its pages were never touched or are swapped out.
-            let bytes = (count * block_bytes).saturating_mul(carved) / (carved_pages * PAGE).max(1);
+            let bytes = (count * block_bytes).saturating_mul(carved) / (carved_pages * PAGE_BYTES).max(1);
             let bytes = bytes.min(left);
             left -= bytes;
             self.add_bytes(mapping, part, bytes);

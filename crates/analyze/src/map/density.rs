@@ -10,14 +10,8 @@
 
 use core::ops::Range;
 
-/// Bytes in a page.
-const PAGE: u64 = mallow_units::page::PAGE_BYTES as u64;
-/// Bytes in a word of `/proc/PID/pagemap`, which is about one page.
-pub const WORD_BYTES: u64 = 8;
-/// The bit of a word for a page in memory.
-const PRESENT: u64 = 1 << 63;
-/// The bit for a page that is swapped out.
-const SWAPPED: u64 = 1 << 62;
+use crate::memory::PAGE_BYTES;
+use crate::page_map;
 
 /// The meaning of the characters of a strip, for people.
 pub const LEGEND: &str = "· nothing  ░ below a quarter  ▒ up to three quarters  ▓ more  █ all in memory  s swapped out  ? not looked at";
@@ -46,27 +40,26 @@ pub struct Cell {
 impl Density {
     /// The pages between two addresses, of which nothing is known yet, in `most` cells if there are so many pages.
     pub fn new(addresses: Range<u64>, most: usize) -> Self {
-        let first_page = addresses.start / PAGE;
-        let pages = addresses.end.div_ceil(PAGE).saturating_sub(first_page);
+        let first_page = addresses.start / PAGE_BYTES;
+        let pages = addresses.end.div_ceil(PAGE_BYTES).saturating_sub(first_page);
         let count = pages.min(most.max(1) as u64);
         let border = |cell: u64| border(pages, count, cell);
         let cells = (0..count).map(|cell| Cell { pages: border(cell + 1) - border(cell), ..Cell::default() });
         Self { first_page, pages, cells: cells.collect() }
     }
 
-    /// Takes in what `pagemap` has from `address` on. Words of pages that this is not about are left out.
-    pub fn count(&mut self, address: u64, words: &[u8]) {
-        let Some(mut page) = (address / PAGE).checked_sub(self.first_page) else { return };
-        let (words, _) = words.as_chunks::<8>();
-        let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
+    /// Takes in a piece of `pagemap`, from the page with `address` on. Entries of pages that this is not about are left out.
+    pub fn count(&mut self, address: u64, piece: &[u8]) {
+        let Some(mut page) = (address / PAGE_BYTES).checked_sub(self.first_page) else { return };
+        let mut entries = page_map::entries(piece);
         let count = self.cells.len() as u64;
         for (place, cell) in (0..).zip(&mut self.cells) {
             let end = border(self.pages, count, place + 1);
             let of_cell = end.saturating_sub(page);
-            for word in words.by_ref().take(usize::try_from(of_cell).unwrap_or(usize::MAX)) {
+            for entry in entries.by_ref().take(usize::try_from(of_cell).unwrap_or(usize::MAX)) {
                 cell.known += 1;
-                cell.present += u64::from(word & PRESENT != 0);
-                cell.swapped += u64::from(word & SWAPPED != 0);
+                cell.present += u64::from(entry.is_present());
+                cell.swapped += u64::from(entry.is_swapped());
             }
             page = page.max(end);
         }
@@ -125,22 +118,13 @@ impl Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::page_map::tests::piece;
     use proptest::prelude::*;
-
-    /// The words of pages, a letter each: present, swapped, or neither.
-    fn words(letters: &str) -> Vec<u8> {
-        let word = |letter| match letter {
-            'p' => PRESENT | 0x1234,
-            's' => SWAPPED | 5,
-            _ => 0,
-        };
-        letters.chars().flat_map(|letter| u64::to_le_bytes(word(letter))).collect()
-    }
 
     #[test]
     fn a_strip_shows_how_full_each_cell_is() {
-        let mut density = Density::new(0x10_000..0x10_000 + 24 * PAGE, 6);
-        density.count(0x10_000, &words("....p...pp..ppp.ppppsss."));
+        let mut density = Density::new(0x10_000..0x10_000 + 24 * PAGE_BYTES, 6);
+        density.count(0x10_000, &piece("....p...pp..ppp.ppppsss."));
         assert_eq!(density.strip(), "·▒▒▓█s");
         let total = Cell { pages: 24, known: 24, present: 10, swapped: 3 };
         assert_eq!(density.total(), total);
@@ -148,8 +132,8 @@ mod tests {
 
     #[test]
     fn what_was_not_looked_at_is_not_empty() {
-        let mut density = Density::new(0..8 * PAGE, 4);
-        density.count(0, &words("pp"));
+        let mut density = Density::new(0..8 * PAGE_BYTES, 4);
+        density.count(0, &piece("pp"));
         assert_eq!(density.strip(), "█???");
         density.rest_is_empty();
         assert_eq!(density.strip(), "█···");
@@ -157,16 +141,16 @@ mod tests {
 
     #[test]
     fn few_pages_have_few_cells() {
-        let mut density = Density::new(0..2 * PAGE, 40);
-        density.count(0, &words("p."));
+        let mut density = Density::new(0..2 * PAGE_BYTES, 40);
+        density.count(0, &piece("p."));
         assert_eq!(density.strip(), "█·");
         assert_eq!(Density::new(0..1 << 40, 40).cells().len(), 40);
     }
 
     #[test]
     fn one_page_of_many_shows() {
-        let mut density = Density::new(0..100 * PAGE, 1);
-        density.count(0, &words(&("p".to_owned() + &".".repeat(99))));
+        let mut density = Density::new(0..100 * PAGE_BYTES, 1);
+        density.count(0, &piece(&("p".to_owned() + &".".repeat(99))));
         assert_eq!(density.strip(), "░");
     }
 
@@ -174,11 +158,11 @@ mod tests {
         #[test]
         fn pieces_of_any_length_make_the_same_sum(letters in "[ps.]{1,200}", cells in 1_usize..50, step in 1_usize..60) {
             let pages = letters.len() as u64;
-            let mut whole = Density::new(PAGE..(pages + 1) * PAGE, cells);
-            whole.count(PAGE, &words(&letters));
-            let mut pieces = Density::new(PAGE..(pages + 1) * PAGE, cells);
-            for (place, piece) in words(&letters).chunks(8 * step).enumerate() {
-                pieces.count(PAGE + (place * step) as u64 * PAGE, piece);
+            let mut whole = Density::new(PAGE_BYTES..(pages + 1) * PAGE_BYTES, cells);
+            whole.count(PAGE_BYTES, &piece(&letters));
+            let mut pieces = Density::new(PAGE_BYTES..(pages + 1) * PAGE_BYTES, cells);
+            for (place, part) in piece(&letters).chunks(8 * step).enumerate() {
+                pieces.count(PAGE_BYTES + (place * step) as u64 * PAGE_BYTES, part);
             }
             prop_assert_eq!(&whole, &pieces);
             let total = whole.total();

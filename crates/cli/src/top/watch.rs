@@ -19,6 +19,7 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use anyhow::Context;
+use mallow_analyze::memory::PAGE_BYTES;
 use mallow_analyze::processes::slope::Looks;
 use mallow_analyze::processes::{Known, Process};
 use mallow_analyze::rank::{self, Candidate};
@@ -35,8 +36,6 @@ use super::users::Users;
 use crate::process::proc_root;
 use crate::target;
 
-/// Bytes in a page.
-const PAGE: u64 = mallow_units::page::PAGE_BYTES as u64;
 /// How old a status may be.
 const STATUS_AGE: Duration = Duration::from_secs(5);
 /// How old the sum of a process's mappings may be.
@@ -327,8 +326,8 @@ impl Seen {
         self.process.parent_pid = u32::try_from(stat.parent_pid).unwrap_or(0);
         self.process.name = stat.name;
         self.process.state = stat.state;
-        self.process.rss = statm.resident * PAGE;
-        self.process.anonymous = statm.anonymous() * PAGE;
+        self.process.rss = statm.resident * PAGE_BYTES;
+        self.process.anonymous = statm.anonymous() * PAGE_BYTES;
         self.looks.push(time, self.process.rss);
         self.process.slope = self.looks.slope().map_or(Known::NotYet, Known::Yes);
     }

@@ -2,6 +2,8 @@
 
 use std::fs::File;
 
+use mallow_analyze::memory::PAGE_BYTES;
+use mallow_analyze::page_map::{self, ENTRY_BYTES, PageEntry};
 use mallow_analyze::read::smaps;
 use mallow_analyze::read::status::{self, Status};
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -12,11 +14,6 @@ use crate::machine;
 use crate::process::{Process, Unreadable, proc_root};
 use crate::target;
 
-/// Bytes of a page map's word, and the bits of it that are looked at.
-const WORD: usize = 8;
-const PRESENT: u64 = 1 << 63;
-const SOFT_DIRTY: u64 = 1 << 55;
-const FRAME: u64 = (1 << 55) - 1;
 /// A capability as a bit.
 const CAP_SYS_PTRACE: u64 = 1 << 19;
 
@@ -85,26 +82,25 @@ fn hidden() -> Probe {
     }
 }
 
-/// The words of the page map for the command's own stack.
-fn own_words() -> Result<Vec<u64>, String> {
+/// The entries of the page map for the command's own stack.
+fn own_entries() -> Result<Vec<PageEntry>, String> {
     use std::os::unix::fs::FileExt;
     let mappings = machine::proc_parsed("self/maps", smaps::parse)?;
     let stack = mappings.iter().find(|mapping| mapping.name == b"[stack]").ok_or("it has no stack")?;
     let file = File::open(proc_root().join("self/pagemap")).map_err(|error| machine::reason(&error))?;
-    let page = rustix::param::page_size() as u64;
-    let pages = stack.bytes().checked_div(page).unwrap_or(0).min(64);
-    let mut bytes = vec![0; usize::try_from(pages).unwrap_or(0) * WORD];
-    let offset = (stack.end / page - pages).saturating_mul(WORD as u64);
-    file.read_exact_at(&mut bytes, offset).map_err(|error| machine::reason(&error))?;
-    Ok(bytes.as_chunks::<WORD>().0.iter().map(|word| u64::from_ne_bytes(*word)).collect())
+    let pages = (stack.bytes() / PAGE_BYTES).min(64);
+    let mut piece = vec![0; usize::try_from(pages).unwrap_or(0) * ENTRY_BYTES];
+    let offset = page_map::offset(stack.end - pages * PAGE_BYTES);
+    file.read_exact_at(&mut piece, offset).map_err(|error| machine::reason(&error))?;
+    Ok(page_map::entries(&piece).collect())
 }
 
 fn frames() -> Probe {
     const MEANING: &str =
         "map --pages needs the page map; frame numbers would tell which pages are one and the same";
-    match own_words() {
-        Ok(words) => {
-            let has_frames = words.iter().any(|word| word & PRESENT != 0 && word & FRAME != 0);
+    match own_entries() {
+        Ok(entries) => {
+            let has_frames = entries.iter().any(|entry| entry.frame().is_some());
             let found =
                 if has_frames { "readable, with frame numbers" } else { "readable, frame numbers are 0" };
             Probe::new("page map", if has_frames { State::Yes } else { State::No }, found, MEANING)
@@ -116,8 +112,8 @@ fn frames() -> Probe {
 /// Whether the kernel marks pages that were written to. New mappings have the mark from the start.
 pub(super) fn soft_dirty() -> Probe {
     const MEANING: &str = "no verb needs it; which pages were written since a moment could be told";
-    match own_words() {
-        Ok(words) if words.iter().any(|word| word & PRESENT != 0 && word & SOFT_DIRTY != 0) => {
+    match own_entries() {
+        Ok(entries) if entries.iter().any(|entry| entry.is_present() && entry.is_soft_dirty()) => {
             Probe::new("soft-dirty marks", State::Yes, "pages that were written to are marked", MEANING)
         }
         Ok(_) => Probe::new("soft-dirty marks", State::No, "no page of the own stack is marked", MEANING),

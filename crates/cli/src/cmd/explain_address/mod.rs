@@ -13,9 +13,10 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;
 
 use anyhow::Context;
-use mallow_analyze::address::{self, PageEntry, Residence};
+use mallow_analyze::address;
 use mallow_analyze::mallow::{self, Place, Reader};
 use mallow_analyze::memory::PAGE_BYTES;
+use mallow_analyze::page_map::{self, PageEntry, Residence};
 use mallow_analyze::read::smaps::{self, Amount, Mapping};
 use mallow_analyze::read::{buddyinfo, zoneinfo};
 use mallow_analyze::{escape, map, owner};
@@ -30,8 +31,8 @@ use crate::process::{Process, proc_root};
 use crate::style::{self, Style};
 use crate::target;
 
-/// Bytes of an entry of `pagemap`, `kpageflags` and `kpagecount`.
-const ENTRY_BYTES: usize = 8;
+/// Bytes of a word of `kpageflags` and `kpagecount`, which have one for each frame.
+const WORD_BYTES: usize = 8;
 
 /// What `--json` prints. What is not known is absent, and its reason stands under the same name in `missing`.
 #[derive(Debug, Serialize)]
@@ -148,8 +149,8 @@ impl Report {
             Ok(None) => self.missing.heap = Some("the process is not on mallow".to_owned()),
             Err(reason) => self.missing.heap = Some(reason),
         }
-        let mut entry = [0; ENTRY_BYTES];
-        if !memory.page_map(self.address / PAGE_BYTES * ENTRY_BYTES as u64, &mut entry) {
+        let mut entry = [0; page_map::ENTRY_BYTES];
+        if !memory.page_map(page_map::offset(self.address), &mut entry) {
             self.missing.page = Some("pagemap has no entry for it".to_owned());
             return;
         }
@@ -226,9 +227,9 @@ fn mapped(process: &Process, mappings: &[Mapping], address: u64) -> Option<Mappe
 
 /// The word about a frame in a file that has one for each.
 fn frame_word(file: &str, frame: u64) -> Result<u64, String> {
-    let mut word = [0; ENTRY_BYTES];
+    let mut word = [0; WORD_BYTES];
     let open = File::open(proc_root().join(file));
-    let read = open.and_then(|file| file.read_exact_at(&mut word, frame.saturating_mul(ENTRY_BYTES as u64)));
+    let read = open.and_then(|file| file.read_exact_at(&mut word, frame.saturating_mul(WORD_BYTES as u64)));
     read.map_err(|error| format!("{file}: {}", machine::reason(&error)))?;
     Ok(u64::from_ne_bytes(word))
 }

@@ -2,9 +2,9 @@
 //!
 //! Called by `explain_address`, whose report this renders.
 
-use mallow_analyze::address::Residence;
 use mallow_analyze::mallow::Place;
 use mallow_analyze::memory::PAGE_BYTES;
+use mallow_analyze::page_map::Residence;
 use mallow_units::Bytes;
 
 use super::{Frame, Mapped, Page, Report, Zone};

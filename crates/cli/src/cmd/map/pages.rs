@@ -1,6 +1,6 @@
 //! Pages: which of them are there, from the page map of the process.
 //!
-//! `/proc/PID/pagemap` has a word for each page of address space, a GiB of them in 2 MiB. So only mappings that have something in
+//! `/proc/PID/pagemap` has an entry for each page of address space, a GiB of them in 2 MiB. So only mappings that have something in
 //! memory or swapped out are looked at, no further than until all that has been found, and a reservation of a TiB not to its end. The
 //! kernel's scan for pages would leave out what is empty by itself, and can only be asked for by an unsafe call.
 //!
@@ -10,7 +10,9 @@ use alloc::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use mallow_analyze::map::density::{Density, WORD_BYTES};
+use mallow_analyze::map::density::Density;
+use mallow_analyze::memory::PAGE_BYTES;
+use mallow_analyze::page_map::{self, ENTRY_BYTES};
 use mallow_analyze::read::smaps::{Amount, Mapping};
 
 use super::look::Look;
@@ -18,10 +20,8 @@ use crate::process::{Process, Unreadable};
 
 /// Columns beside the strip of a mapping: the indent, and how many pages there are.
 pub(super) const BESIDE: usize = 44;
-/// Bytes in a page.
-const PAGE: u64 = mallow_units::page::PAGE_BYTES as u64;
-/// Words that are read at once: 256 KiB, about 128 MiB of address space.
-const WORDS: u64 = 1 << 15;
+/// Entries that are read at once: 256 KiB, about 128 MiB of address space.
+const ENTRIES: usize = 1 << 15;
 /// The most pages that are looked at, which are 256 GiB, and a quarter of a second.
 const MOST_PAGES: u64 = 1 << 26;
 
@@ -71,23 +71,23 @@ impl Pages {
 /// How many pages of a mapping are there, in memory or swapped out.
 fn expected(mapping: &Mapping) -> u64 {
     let bytes = |amount| mapping.amounts.get(amount).unwrap_or(0);
-    (bytes(Amount::Rss) + bytes(Amount::Swap)) / PAGE
+    (bytes(Amount::Rss) + bytes(Amount::Swap)) / PAGE_BYTES
 }
 
-/// Reads the words of a mapping until there can be no more pages, or the time is up.
+/// Reads the entries of a mapping until there can be no more pages, or the time is up.
 fn read(file: &File, mapping: &Mapping, density: &mut Density, left: &mut u64) {
     let expected = expected(mapping);
-    let mut words = vec![0; usize::try_from(WORDS * WORD_BYTES).unwrap_or(0)];
+    let mut entries = vec![0; ENTRIES * ENTRY_BYTES];
     let mut address = mapping.start;
     while address < mapping.end && *left > 0 {
-        let count = ((mapping.end - address) / PAGE).min(WORDS).min(*left);
-        let piece = &mut words[..usize::try_from(count * WORD_BYTES).unwrap_or(0)];
+        let count = ((mapping.end - address) / PAGE_BYTES).min(ENTRIES as u64).min(*left);
+        let piece = &mut entries[..usize::try_from(count).unwrap_or(0) * ENTRY_BYTES];
         // What has been unmapped meanwhile ends the file.
-        if file.read_exact_at(piece, address / PAGE * WORD_BYTES).is_err() {
+        if file.read_exact_at(piece, page_map::offset(address)).is_err() {
             return;
         }
         density.count(address, piece);
-        address += count * PAGE;
+        address += count * PAGE_BYTES;
         *left -= count;
         let total = density.total();
         // What is small is read to its end: pages may have come since they were counted.

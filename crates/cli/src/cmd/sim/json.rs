@@ -1,5 +1,6 @@
 //! What came of a script, for programs.
 
+use mallow_analyze::memory::PAGE_BYTES;
 use serde::Serialize;
 
 use super::Played;
@@ -59,8 +60,8 @@ pub(super) fn object(played: &Played) -> Object<'_> {
             pid: pid.0,
             name: process.name.clone(),
             oom_score: machine.oom_score(pid).unwrap_or_default(),
-            resident_bytes: resident.total() * 4096,
-            swapped_bytes: resident.swap * 4096,
+            resident_bytes: resident.total() * PAGE_BYTES,
+            swapped_bytes: resident.swap * PAGE_BYTES,
             maps: machine.maps(pid).map(|maps| maps.to_string()).unwrap_or_default(),
         }
     });

@@ -1,11 +1,9 @@
 //! A moment of a machine: where its memory is after a statement.
 
+use mallow_analyze::memory::PAGE_BYTES;
 use mallow_kmm::machine::Machine;
 use mallow_kmm::script::{Outcome, Statement};
 use serde::Serialize;
-
-/// Bytes of a page.
-const PAGE: u64 = 4096;
 
 /// What the memory of a machine is used for. All sizes are bytes.
 #[derive(Clone, Debug, Serialize)]
@@ -58,13 +56,13 @@ impl Moment {
             statement,
             outcome,
             is_done,
-            free_bytes: info.free * PAGE,
-            anon_bytes: info.anon * PAGE,
-            cached_bytes: info.cached * PAGE,
-            page_tables_bytes: info.tables * PAGE,
-            compressed_bytes: info.compressed * PAGE,
-            swapped_bytes: (info.swap_total - info.swap_free) * PAGE,
-            committed_bytes: info.committed * PAGE,
+            free_bytes: info.free * PAGE_BYTES,
+            anon_bytes: info.anon * PAGE_BYTES,
+            cached_bytes: info.cached * PAGE_BYTES,
+            page_tables_bytes: info.tables * PAGE_BYTES,
+            compressed_bytes: info.compressed * PAGE_BYTES,
+            swapped_bytes: (info.swap_total - info.swap_free) * PAGE_BYTES,
+            committed_bytes: info.committed * PAGE_BYTES,
             faults: machine.world.events.faults,
             major_faults: machine.world.events.major_faults,
             kills: machine.kills().iter().filter(|kill| kill.victim.is_some()).count(),

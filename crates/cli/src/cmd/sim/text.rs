@@ -2,6 +2,7 @@
 
 use core::fmt::Write;
 
+use mallow_analyze::memory::PAGE_BYTES;
 use mallow_kmm::machine::Machine;
 
 use super::Played;
@@ -105,9 +106,9 @@ fn reclaim(style: Style, machine: &Machine) -> String {
     ] {
         table.row([name.into(), count.to_string().into(), note.into()]);
     }
-    let packed = u64::from(compressed.packed) * 4096;
+    let packed = u64::from(compressed.packed) * PAGE_BYTES;
     if packed > 0 {
-        let room = style.bytes(u64::from(compressed.frames) * 4096);
+        let room = style.bytes(u64::from(compressed.frames) * PAGE_BYTES);
         let note = format!("of pages in {room} of memory");
         table.row(["compressed".into(), style.bytes(packed).into(), note.into()]);
     }
