@@ -44,8 +44,7 @@ pub(super) fn section(account: &Account) -> String {
 
 fn row(account: &Account, place: usize) -> String {
     let (mapping, owner) = (&account.mappings[place], &account.owners[place]);
-    let is_usable = mapping.permissions.read || mapping.permissions.write;
-    let label = map::label(owner, is_usable);
+    let label = map::label(mapping, owner);
     let name = escape::name(&mapping.name);
     let kind = Kind::of(owner);
     let mut html = format!(

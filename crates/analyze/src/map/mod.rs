@@ -270,12 +270,16 @@ impl Region {
 
     /// Who it belongs to and what it is, as text that is safe to print.
     pub fn label(&self) -> String {
-        if self.owner == Owner::Kernel {
-            return escape::name(&self.mapping.name);
-        }
-        let is_usable = self.mapping.permissions.read || self.mapping.permissions.write;
-        label(&self.owner, is_usable)
+        label(&self.mapping, &self.owner)
     }
+}
+
+/// Who a mapping belongs to and what it is, as text that is safe to print.
+pub fn label(mapping: &Mapping, owner: &Owner) -> String {
+    if *owner == Owner::Kernel {
+        return escape::name(&mapping.name);
+    }
+    owner_label(owner, mapping.permissions.read || mapping.permissions.write)
 }
 
 impl Backing {
@@ -292,7 +296,7 @@ impl Backing {
 }
 
 /// What belongs to `owner`, as text that is safe to print; whether it can be used tells a stack from its guard.
-pub fn label(owner: &Owner, is_usable: bool) -> String {
+fn owner_label(owner: &Owner, is_usable: bool) -> String {
     let part = |part: &Part| match part {
         Part::Text => "text",
         Part::ReadOnly => "constants",

@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
             Owner::Memfd(_) => "of memfds".to_owned(),
             Owner::ThreadStack => "of thread stacks and guards".to_owned(),
             Owner::Arena => "of arenas of glibc".to_owned(),
-            owner => format!("of {}", super::label(owner, true)),
+            owner => format!("of {}", super::owner_label(owner, true)),
         };
         format!("{} mappings {what}", self.mappings)
     }

@@ -214,12 +214,11 @@ fn mapped(process: &Process, mappings: &[Mapping], address: u64) -> Option<Mappe
     let owners = owner::owners(mappings, &program);
     let (mapping, owner) =
         mappings.iter().zip(&owners).find(|(mapping, _)| (mapping.start..mapping.end).contains(&address))?;
-    let is_usable = mapping.permissions.read || mapping.permissions.write;
     Some(Mapped {
         start: mapping.start,
         end: mapping.end,
         permissions: mapping.permissions.to_string(),
-        owner: map::label(owner, is_usable),
+        owner: map::label(mapping, owner),
         file: mapping.name.starts_with(b"/").then(|| escape::name(&mapping.name)),
         rss_bytes: mapping.amounts.get(Amount::Rss),
     })
