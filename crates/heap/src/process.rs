@@ -17,12 +17,13 @@ use mallow_sys::line;
 use mallow_sys::linux::{LINUX, call};
 use mallow_sys::thread::{self, Here};
 use mallow_trace::segment;
-use mallow_units::size_class::MAX_INDEXED_BYTES;
+use mallow_units::size_class::{MAX_CLASS_BYTES, MAX_INDEXED_BYTES};
 use mallow_units::{Align, SizeClass};
 
 use crate::allocator::{Allocator, Foreign};
 use crate::heap::Heap;
 use crate::options::Key;
+use crate::realloc::fits_in_place;
 use crate::shared::Found;
 
 /// The allocator of this process.
@@ -255,11 +256,44 @@ unsafe fn free_elsewhere(pointer: *mut u8) -> Result<(), Foreign> {
 /// 1. Nobody uses the block during the call, nor afterwards if it moved.
 pub unsafe fn reallocate(pointer: *mut u8, bytes: usize) -> Result<*mut u8, Foreign> {
     // SAFETY: the caller's promise (1).
-    if unsafe { ROOT.fits_fast(Here::new(), pointer, bytes) } {
-        return Ok(pointer);
+    match unsafe { ROOT.own_block_bytes(Here::new(), pointer) } {
+        Some(old_bytes) if fits_in_place(old_bytes, bytes) => return Ok(pointer),
+        Some(old_bytes) if bytes <= MAX_CLASS_BYTES => {
+            // SAFETY: a live block of so many bytes, which the caller lets go of (1).
+            return unsafe { copy_to_new(pointer, old_bytes, bytes) };
+        }
+        _ => {}
     }
     // SAFETY: the caller's promise (1); `with_heap` gives a heap of this thread.
     with_heap(|heap| unsafe { ROOT.reallocate(heap, pointer, bytes) }).unwrap_or(Ok(ptr::null_mut()))
+}
+
+/// Resizes by copying, on the short ways if they are open: most strings and arrays grow so.
+///
+/// # Errors
+///
+/// [`Foreign`]: never, but [`free_slow`] has it.
+///
+/// # Safety
+///
+/// 1. `pointer` is a live block of `old_bytes` bytes that nobody uses during the call, nor afterwards unless it fails.
+#[inline(never)]
+unsafe fn copy_to_new(pointer: *mut u8, old_bytes: usize, bytes: usize) -> Result<*mut u8, Foreign> {
+    let mut new = allocate_fast(bytes);
+    if new.is_null() {
+        new = allocate_slow(bytes);
+        if new.is_null() {
+            return Ok(new);
+        }
+    }
+    // SAFETY: both blocks are this long, and a new block overlaps no live one.
+    unsafe { ptr::copy_nonoverlapping(pointer, new, old_bytes.min(bytes)) };
+    // SAFETY: the old block is live, and nobody uses it any more (1).
+    if !unsafe { free_fast(pointer) } {
+        // SAFETY: as above.
+        unsafe { free_slow(pointer) }?;
+    }
+    Ok(new)
 }
 
 /// Returns all free memory that this thread can reach to the kernel, but for `keep` bytes; the bytes returned.

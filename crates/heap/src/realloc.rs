@@ -16,19 +16,19 @@ use crate::options::Key;
 use crate::window::{OwnSlab, View};
 
 impl Allocator {
-    /// Whether the block at `pointer` is a live one of the heap behind `view` that can serve a request for `bytes` as it is.
+    /// Bytes of the block at `pointer`, if it is a live one of a slab of the heap behind `view`.
     ///
     /// # Safety
     ///
     /// 1. If `pointer` is a live block, nobody uses it during the call.
     #[inline(always)]
-    pub unsafe fn fits_fast(&self, view: impl View, pointer: *mut u8, bytes: usize) -> bool {
-        let Some(own) = OwnSlab::around(view, pointer.addr()) else { return false };
+    pub unsafe fn own_block_bytes(&self, view: impl View, pointer: *mut u8) -> Option<usize> {
+        let own = OwnSlab::around(view, pointer.addr())?;
         let slab = own.slab();
-        slab.is_block_start(pointer.addr())
+        let is_live = slab.is_block_start(pointer.addr())
             // SAFETY: the start of a block of this thread's, live or free (1).
-            && !unsafe { block::has_mark(pointer.cast(), slab.mark()) }
-            && fits_in_place(slab.block_bytes(), bytes)
+            && !unsafe { block::has_mark(pointer.cast(), slab.mark()) };
+        is_live.then(|| slab.block_bytes())
     }
 
     /// Resizes the live block at `pointer` to at least `bytes`; null if there is no memory, and the block is then as
@@ -80,7 +80,8 @@ impl Allocator {
 }
 
 /// Whether a block of `old_bytes` should serve a request for `bytes` as it is.
-fn fits_in_place(old_bytes: usize, bytes: usize) -> bool {
+#[inline]
+pub(crate) fn fits_in_place(old_bytes: usize, bytes: usize) -> bool {
     let same_class = SizeClass::for_bytes(bytes).is_some_and(|class| class.block_bytes() == old_bytes);
     same_class || (bytes <= old_bytes && bytes >= old_bytes / 2)
 }
