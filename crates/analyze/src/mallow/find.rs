@@ -58,7 +58,7 @@ pub fn find(memory: &impl Reader, mappings: &[Mapping]) -> Result<Vec<Found>, (u
 
 /// The segment that is in use, if the process's own one is at `address`.
 fn read(pages: &Pages<'_, impl Reader>, address: u64) -> Result<Option<Found>, (u64, SegmentError)> {
-    if pages.word(address) != Some(segment::MAGIC) {
+    if pages.lone_word(address) != Some(segment::MAGIC) {
         return Ok(None);
     }
     let own = decode(pages, address)?;

@@ -138,6 +138,16 @@ impl<'a, M: Reader> Pages<'a, M> {
         !is_told || PageEntry(u64::from_ne_bytes(entry)).has_contents()
     }
 
+    /// The word at `address`, without a look at other pages: for who asks for a word here and there. `address` is a multiple of 8.
+    pub(super) fn lone_word(&self, address: u64) -> Option<u64> {
+        if !self.is_in_use(address) {
+            return None;
+        }
+        let mut bytes = [0; 8];
+        let is_read = !self.has_contents(address) || self.memory.read(address, &mut bytes);
+        is_read.then(|| number(&bytes))
+    }
+
     /// The number of `len` bytes at `address`.
     pub(super) fn number(&self, address: u64, len: usize) -> Option<u64> {
         let mut bytes = [0; 8];
