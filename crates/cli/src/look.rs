@@ -134,8 +134,7 @@ fn record_limits(process: &Process, recording: &mut Recording) {
 fn look_inside(process: &Process, smaps: &[u8], depth: Depth, recording: &mut Recording) {
     let mut memory = match ProcessMemory::open(process) {
         Ok(memory) => memory,
-        Err(unreadable) => {
-            let reason = format!("its memory may not be looked into: {unreadable}");
+        Err(reason) => {
             if smaps::parse(smaps).is_ok_and(|mappings| mallow::is_loaded(&mappings)) {
                 recording.mallow = Some(Err(reason.clone()));
             }

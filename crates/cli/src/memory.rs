@@ -29,13 +29,10 @@ impl ProcessMemory {
     ///
     /// # Errors
     ///
-    /// Why it may not be looked into.
-    pub(crate) fn open(process: &Process) -> Result<Self, Unreadable> {
-        Ok(Self {
-            memory: process.open_file("mem")?,
-            page_map: process.open_file("pagemap")?,
-            entries: Vec::new(),
-        })
+    /// Why it may not be looked into, in words.
+    pub(crate) fn open(process: &Process) -> Result<Self, String> {
+        let opened = process.open_file("mem").and_then(|memory| Self::of(process, memory));
+        opened.map_err(|unreadable| format!("its memory may not be looked into: {unreadable}"))
     }
 
     /// Opens the memory of a process to put a question into it.
@@ -44,7 +41,11 @@ impl ProcessMemory {
     ///
     /// Why that may not be.
     pub(crate) fn open_to_ask(process: &Process) -> Result<Self, Unreadable> {
-        Ok(Self { memory: process.open_writable("mem")?, ..Self::open(process)? })
+        process.open_writable("mem").and_then(|memory| Self::of(process, memory))
+    }
+
+    fn of(process: &Process, memory: File) -> Result<Self, Unreadable> {
+        Ok(Self { memory, page_map: process.open_file("pagemap")?, entries: Vec::new() })
     }
 
     /// Writes a word at `address`.

@@ -131,8 +131,7 @@ impl Report {
         }
         match ProcessMemory::open(process) {
             Ok(memory) => report.look_inside(&memory, &mappings),
-            Err(unreadable) => {
-                let reason = format!("its memory may not be looked into: {unreadable}");
+            Err(reason) => {
                 report.missing.heap = Some(reason.clone());
                 report.missing.page = Some(reason);
             }

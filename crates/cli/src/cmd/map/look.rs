@@ -92,7 +92,7 @@ fn look_inside(process: &Process, mappings: &[Mapping]) -> Option<Result<View, S
     }
     match ProcessMemory::open(process) {
         Ok(memory) => mallow::view(&memory, mappings),
-        Err(unreadable) => Some(Err(format!("its memory may not be looked into: {unreadable}"))),
+        Err(reason) => Some(Err(reason)),
     }
 }
 
