@@ -26,6 +26,7 @@ pub(crate) fn render(account: &Account, style: Style) -> String {
     let mut text = title(account, style);
     text.push('\n');
     text += &ledger(account, style);
+    text.extend(unseen_heap(account, style));
     text += &beside(account, style);
     for finding in &account.findings {
         text += &told(finding, style);
@@ -91,6 +92,17 @@ fn ledger(account: &Account, style: Style) -> String {
     let dim = |text: String| Cell::toned(Tone::Dim, text);
     table.row([dim("residual".to_owned()), dim(style.signed_bytes(account.ledger.residual()))]);
     table.render(style, "  ")
+}
+
+/// A line for a heap of which the ledger can say no more than that it is there.
+fn unseen_heap(account: &Account, style: Style) -> Option<String> {
+    let reason = match &account.mallow {
+        Some(Ok(_)) => None,
+        Some(Err(reason)) => Some(reason),
+        None => account.heaps.as_ref().err(),
+    };
+    let line = format!("how full the heap is: n/a ({})", reason?);
+    Some(format!("\n{}\n", style.paint(Tone::Warning, &line)))
 }
 
 fn beside(account: &Account, style: Style) -> String {
