@@ -17,6 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         every_probe_says_what_it_means,
         the_object_for_programs_has_every_probe,
         hidepid_is_found,
+        yama_is_said_to_stand_in_the_way_of_heaps,
         a_machine_without_anything_is_looked_at,
         too_many_words_are_refused,
     ];
@@ -86,6 +87,25 @@ fn hidepid_is_found() {
     let text = any(&mut tree.mallow(&["doctor"]));
     assert_contains(&text, "/proc is mounted with hidepid=invisible");
     assert_contains(&text, "limited  all processes shown");
+}
+
+fn yama_is_said_to_stand_in_the_way_of_heaps() {
+    for (scope, capabilities, state) in [
+        (0, 0_u64, "yes"),
+        (1, 0, "limited"),
+        (1, 1 << 19, "yes"),
+        (2, 1 << 19, "yes"),
+        (3, 1 << 19, "limited"),
+    ] {
+        let tree = Tree::new(V2);
+        tree.write("proc/sys/kernel/yama/ptrace_scope", &format!("{scope}\n"));
+        tree.write(
+            "proc/self/status",
+            &format!("Name:\tmallow\nPid:\t7\nUid:\t1 1 1 1\nCapEff:\t{capabilities:x}\n"),
+        );
+        let object = any(&mut tree.mallow(&["doctor", "--json"]));
+        assert_contains(&object, &format!("\"name\":\"ptrace scope\",\"state\":\"{state}\""));
+    }
 }
 
 fn a_machine_without_anything_is_looked_at() {

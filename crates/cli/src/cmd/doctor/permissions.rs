@@ -26,11 +26,15 @@ fn own_status() -> Option<Status> {
     status::parse(&machine::proc_file("self/status").ok()?).ok()
 }
 
+fn has_ptrace(own: &Status) -> bool {
+    own.capabilities.is_some_and(|set| set & CAP_SYS_PTRACE != 0)
+}
+
 fn rights() -> Probe {
     let meaning = "root, or CAP_SYS_PTRACE, may look at the processes of all users";
     match own_status() {
         Some(own) => {
-            let may = own.capabilities.is_some_and(|set| set & CAP_SYS_PTRACE != 0);
+            let may = has_ptrace(&own);
             let found = format!("user {}, CAP_SYS_PTRACE {}", own.user, if may { "yes" } else { "no" });
             Probe::new("rights", if may { State::Yes } else { State::Limited }, found, meaning)
         }
@@ -136,15 +140,16 @@ fn log() -> Probe {
     }
 }
 
+/// To read memory counts as attaching, to read `smaps` and the page map does not.
 fn ptrace() -> Probe {
-    const MEANING: &str =
-        "the scope of Yama does not stop mallow, which attaches to nobody; it reads what ptrace may read";
-    match machine::setting("kernel/yama/ptrace_scope") {
-        Ok(scope) => {
-            Probe::new("ptrace scope", State::Yes, format!("kernel.yama.ptrace_scope is {scope}"), MEANING)
-        }
-        Err(_) => Probe::new("ptrace scope", State::Yes, "no Yama in this kernel", MEANING),
-    }
+    const MEANING: &str = "why, map and trim look into heaps: with a scope above 0 that needs CAP_SYS_PTRACE, \
+        above 2 nothing helps";
+    let Ok(scope) = machine::setting("kernel/yama/ptrace_scope") else {
+        return Probe::new("ptrace scope", State::Yes, "no Yama in this kernel", MEANING);
+    };
+    let may = scope == 0 || scope <= 2 && own_status().is_some_and(|own| has_ptrace(&own));
+    let found = format!("kernel.yama.ptrace_scope is {scope}");
+    Probe::new("ptrace scope", if may { State::Yes } else { State::Limited }, found, MEANING)
 }
 
 fn caches() -> Probe {
