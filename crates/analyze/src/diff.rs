@@ -48,7 +48,7 @@ pub fn lines(before: &Account, after: &Account) -> Vec<Line> {
 
 /// The address spaces of two accounts, to be compared by [`changes`].
 pub fn maps(before: &Account, after: &Account) -> [Map; 2] {
-    [before, after].map(|account| Map::of(account.mappings.clone(), &account.program, None))
+    [before, after].map(|account| Map::with_owners(account.mappings.clone(), account.owners.clone(), None))
 }
 
 /// Every mapping in which something came or went, the one with the most bytes first.

@@ -17,7 +17,7 @@ use mallow_analyze::owner;
 use mallow_analyze::read::cgroup::group::Group;
 use mallow_analyze::read::{smaps, statm};
 use mallow_analyze::recording::Recording;
-use mallow_analyze::{glibc, mallow, padding};
+use mallow_analyze::{glibc, padding};
 
 use crate::failure::Failure;
 use crate::machine;
@@ -132,19 +132,17 @@ fn record_limits(process: &Process, recording: &mut Recording) {
 
 /// Counts what is in its heaps and huge pages.
 fn look_inside(process: &Process, smaps: &[u8], depth: Depth, recording: &mut Recording) {
-    let mut memory = match ProcessMemory::open(process) {
+    let memory = ProcessMemory::open(process);
+    let Ok(mappings) = smaps::parse(smaps) else { return };
+    // Before anything else is read, which could bring a page into memory.
+    recording.mallow = ProcessMemory::heap(memory.as_ref(), &mappings);
+    let mut memory = match memory {
         Ok(memory) => memory,
         Err(reason) => {
-            if smaps::parse(smaps).is_ok_and(|mappings| mallow::is_loaded(&mappings)) {
-                recording.mallow = Some(Err(reason.clone()));
-            }
             recording.heaps = Err(reason);
             return;
         }
     };
-    let Ok(mappings) = smaps::parse(smaps) else { return };
-    // Before anything else is read, which could bring a page into memory.
-    recording.mallow = mallow::view(&memory, &mappings);
     let mut owners = owner::owners(&mappings, &recording.get("exe").unwrap_or_default());
     if let Some(Ok(view)) = &recording.mallow {
         owner::correct(&mut owners, &view.shares);

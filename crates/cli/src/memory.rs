@@ -7,9 +7,10 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use mallow_analyze::mallow::Reader;
+use mallow_analyze::mallow::{self, Reader, View};
 use mallow_analyze::memory::Memory;
 use mallow_analyze::page_map::{self, ENTRY_BYTES};
+use mallow_analyze::read::smaps::Mapping;
 
 use crate::process::{Process, Unreadable};
 
@@ -42,6 +43,15 @@ impl ProcessMemory {
     /// Why that may not be.
     pub(crate) fn open_to_ask(process: &Process) -> Result<Self, Unreadable> {
         process.open_writable("mem").and_then(|memory| Self::of(process, memory))
+    }
+
+    /// What is in the heap of a process on mallow, or why that is not known; `None` if it is on another allocator, as far as can be seen.
+    pub(crate) fn heap(opened: Result<&Self, &String>, mappings: &[Mapping]) -> Option<Result<View, String>> {
+        match opened {
+            Ok(memory) => mallow::view(memory, mappings),
+            // A program may have mallow inside, which only a look would tell.
+            Err(reason) => mallow::is_loaded(mappings).then(|| Err(reason.clone())),
+        }
     }
 
     fn of(process: &Process, memory: File) -> Result<Self, Unreadable> {

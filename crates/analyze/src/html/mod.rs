@@ -53,7 +53,7 @@ impl fmt::Display for Escaped<'_> {
 pub fn page(account: &Account) -> String {
     let name = format!("{} {}", escape::name(&account.status.name), account.pid);
     let title = Escaped(&name).to_string();
-    let map = Map::of(account.mappings.clone(), &account.program, None);
+    let map = Map::with_owners(account.mappings.clone(), account.owners.clone(), None);
     let sections = [
         parts::head(account, &title),
         parts::verdict(account),

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::directory;
 use super::find::find;
+use super::is_loaded;
 use super::layout::Layout;
 use super::pages::Pages;
 use super::reader::Reader;
@@ -68,16 +69,19 @@ pub enum Place {
     Metadata,
 }
 
-/// What `address` is to the heap; `None` if it belongs to none. The error is why nothing is known of a heap that is there.
+/// What `address` is to the heap.
 ///
 /// # Errors
 ///
-/// A segment that makes no sense, with its address.
-pub fn place(memory: &impl Reader, mappings: &[Mapping], address: u64) -> Result<Option<Place>, String> {
+/// Why it is nothing: it lies elsewhere, there is no heap of mallow, or its segment makes no sense.
+pub fn place(memory: &impl Reader, mappings: &[Mapping], address: u64) -> Result<Place, String> {
     let found = find(memory, mappings).map_err(|(at, error)| format!("the segment at {at:#x}: {error}"))?;
     let pages = Pages::new(memory, mappings);
     let layouts = found.iter().filter_map(|found| Layout::of(&found.snapshot));
-    Ok(layouts.into_iter().find_map(|layout| place_in(&pages, &layout, address)))
+    layouts.into_iter().find_map(|layout| place_in(&pages, &layout, address)).ok_or_else(|| {
+        let is_on_mallow = !found.is_empty() || is_loaded(mappings);
+        if is_on_mallow { "not memory of the heap" } else { "the process is not on mallow" }.to_owned()
+    })
 }
 
 fn place_in(pages: &Pages<'_, impl Reader>, layout: &Layout, address: u64) -> Option<Place> {

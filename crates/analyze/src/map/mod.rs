@@ -127,6 +127,11 @@ impl Map {
     /// The map of a process: its mappings in order, the path of its program, and its `stat` if that could be read.
     pub fn of(mappings: Vec<Mapping>, program: &[u8], stat: Option<&Stat>) -> Self {
         let owners = owner::owners(&mappings, program);
+        Self::with_owners(mappings, owners, stat)
+    }
+
+    /// The same, if it is known who has each of the mappings.
+    pub fn with_owners(mappings: Vec<Mapping>, owners: Vec<Owner>, stat: Option<&Stat>) -> Self {
         let end = user_end(&mappings);
         let regions = mappings.into_iter().zip(owners).map(|(mapping, owner)| Region { mapping, owner });
         let mut pieces: Vec<Piece> = Vec::new();

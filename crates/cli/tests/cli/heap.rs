@@ -4,6 +4,7 @@
 //! library preloaded by hand.
 
 use core::time::Duration;
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -36,6 +37,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_child_that_closes_its_descriptors_is_seen,
         no_descriptor_is_added,
         a_map_tells_the_parts_of_the_heap,
+        a_heap_is_known_without_a_library_of_that_name,
         with_little_address_space_the_heap_is_told_too,
         a_damaged_segment_is_named_with_its_place,
         a_busy_process_trims_at_once,
@@ -70,9 +72,14 @@ impl Program {
 
     /// Python with the library preloaded and nothing else of ours.
     pub(crate) fn python(script: &str) -> Self {
+        Self::python_on(&library(), script)
+    }
+
+    /// The same with another file of the library.
+    fn python_on(library: &str, script: &str) -> Self {
         let mut python = Command::new(PYTHON);
         python.args(["-c", &format!("{PRELUDE}{script}")]).env("PYTHONMALLOC", "malloc");
-        python.env("LD_PRELOAD", library());
+        python.env("LD_PRELOAD", library);
         let mut program = Self::start(&mut python);
         assert_eq!(program.line(), "ready");
         program
@@ -274,6 +281,35 @@ fn a_map_tells_the_parts_of_the_heap() {
     about(sum_of("live"), 20_000 * 1024 + 4 * MIB, 30);
     assert!(sum_of("fragmentation") > 10 * MIB && sum_of("metadata") > 0, "{map}");
     assert_contains(&stdout(&mut mallow(["map", &program.pid()])), "\nmallow heap live ");
+}
+
+/// As in a program that has mallow inside: no name tells of it, only the segment.
+fn a_heap_is_known_without_a_library_of_that_name() {
+    let folder = done(tempfile::tempdir());
+    let copy = folder.path().join("inside.so");
+    done(fs::copy(library(), &copy));
+    let program = Program::python_on(
+        &copy.display().to_string(),
+        "keep = [bytes(991) for _ in range(40000)]\nready(); wait()",
+    );
+    let pid = program.pid();
+    let answer = Answer::of(&pid);
+    assert!(answer.line("heap: live blocks") > 40_000 * 1024, "{}", answer.0);
+    let map = stdout(&mut mallow(["map", "--all", &pid]));
+    assert_contains(&map, "\nmallow heap live ");
+    assert!(!map.contains("libmallow") && !map.contains("arena"), "{map}");
+    let map: Value = done(serde_json::from_str(&stdout(&mut mallow(["map", "--json", &pid]))));
+    let pieces = map["pieces"].as_array().expect("pieces");
+    assert!(pieces.iter().any(|piece| piece["heap_parts"][0]["part"] == "live"), "{map}");
+    let outside = output(&mut mallow(["explain-address", "--json", &pid, &main_stack(pieces)]));
+    let outside: Value = done(serde_json::from_slice(&outside.stdout));
+    assert_eq!(outside["missing"]["heap"], "not memory of the heap", "{outside}");
+}
+
+/// An address in the stack of the first thread.
+fn main_stack(pieces: &[Value]) -> String {
+    let stack = pieces.iter().find(|piece| piece["name"] == "[stack]").expect("a stack");
+    stack["start"].as_str().expect("an address").to_owned()
 }
 
 /// Regions are shorter then, and must not be taken for arenas of glibc.

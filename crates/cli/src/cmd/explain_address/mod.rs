@@ -141,11 +141,7 @@ impl Report {
 
     fn look_inside(&mut self, memory: &ProcessMemory, mappings: &[Mapping]) {
         match mallow::place(memory, mappings, self.address) {
-            Ok(Some(place)) => self.heap = Some(place),
-            Ok(None) if mallow::is_loaded(mappings) => {
-                self.missing.heap = Some("not memory of the heap".to_owned());
-            }
-            Ok(None) => self.missing.heap = Some("the process is not on mallow".to_owned()),
+            Ok(place) => self.heap = Some(place),
             Err(reason) => self.missing.heap = Some(reason),
         }
         let mut entry = [0; page_map::ENTRY_BYTES];

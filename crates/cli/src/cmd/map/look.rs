@@ -7,9 +7,10 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
 use anyhow::Context;
-use mallow_analyze::mallow::{self, Share, View};
+use mallow_analyze::mallow::{Share, View};
 use mallow_analyze::map::Map;
-use mallow_analyze::read::smaps::{self, Mapping};
+use mallow_analyze::owner;
+use mallow_analyze::read::smaps;
 use mallow_analyze::read::stat;
 
 use crate::memory::ProcessMemory;
@@ -63,12 +64,16 @@ impl Look {
         let mappings = smaps::parse(&file)
             .with_context(|| format!("cannot understand smaps of process {}", process.pid))?;
         let program = process.read_link("exe").unwrap_or_default();
-        let heap = look_inside(process, &mappings);
+        let heap = ProcessMemory::heap(ProcessMemory::open(process).as_ref(), &mappings);
+        let mut owners = owner::owners(&mappings, program.as_bytes());
+        if let Some(Ok(view)) = &heap {
+            owner::correct(&mut owners, &view.shares);
+        }
         let stat = process.read("stat").ok().and_then(|file| stat::parse(&file).ok());
         Ok(Self {
             pid: process.pid,
             name: process.name(),
-            map: Map::of(mappings, program.as_bytes(), stat.as_ref()),
+            map: Map::with_owners(mappings, owners, stat.as_ref()),
             missing,
             heap,
             randomised: Randomised::of(process),
@@ -82,17 +87,6 @@ impl Look {
             view.shares.iter().for_each(|share| parts.entry(share.mapping).or_default().push(*share));
         }
         parts
-    }
-}
-
-/// What mallow has in these mappings, if its library is among them.
-fn look_inside(process: &Process, mappings: &[Mapping]) -> Option<Result<View, String>> {
-    if !mallow::is_loaded(mappings) {
-        return None;
-    }
-    match ProcessMemory::open(process) {
-        Ok(memory) => mallow::view(&memory, mappings),
-        Err(reason) => Some(Err(reason)),
     }
 }
 
