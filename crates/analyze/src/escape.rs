@@ -6,6 +6,8 @@
 //!
 //! Called by everything that prints a name, as text, JSON or HTML.
 
+use core::fmt;
+
 /// Returns `name` with each byte that is no UTF-8 as `\xff`, and each character that does not show as `\n`, `\u{1b}` and the
 /// like. A backslash becomes two.
 ///
@@ -84,6 +86,33 @@ fn one(escape: &str) -> Option<(Escaped, &str)> {
         _ => return None,
     };
     Some((Escaped::Character(character), behind))
+}
+
+/// Text that a page or a picture is to show as it is.
+///
+/// ```
+/// use mallow_analyze::escape::Markup;
+/// assert_eq!(Markup("a<b>&\"c'é").to_string(), "a&lt;b&gt;&amp;&quot;c&#39;é");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Markup<'a>(pub &'a str);
+
+impl fmt::Display for Markup<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some(place) = rest.find(['&', '<', '>', '"', '\'']) {
+            f.write_str(&rest[..place])?;
+            f.write_str(match rest.as_bytes()[place] {
+                b'&' => "&amp;",
+                b'<' => "&lt;",
+                b'>' => "&gt;",
+                b'"' => "&quot;",
+                _ => "&#39;",
+            })?;
+            rest = &rest[place + 1..];
+        }
+        f.write_str(rest)
+    }
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use core::fmt::Write;
 
 use mallow_units::Bytes;
 
-use super::Escaped;
 use super::parts::percent;
 use crate::account::Account;
+use crate::escape::Markup;
 use crate::mallow::Class;
 
 /// The section; nothing for a process on another allocator.
@@ -18,7 +18,7 @@ pub(super) fn section(account: &Account) -> String {
         Some(Err(reason)) => {
             return format!(
                 "<section><h2>Size classes</h2><p class=\"m-dim\">n/a ({})</p></section>\n",
-                Escaped(reason)
+                Markup(reason)
             );
         }
         Some(Ok(view)) => view,

@@ -6,10 +6,9 @@ use core::fmt::Write;
 
 use mallow_units::Bytes;
 
-use super::Escaped;
 use super::parts::class_of;
 use crate::account::Account;
-use crate::escape;
+use crate::escape::{self, Markup};
 use crate::ledger::Kind;
 use crate::map;
 use crate::read::smaps::Amount;
@@ -68,9 +67,9 @@ fn row(account: &Account, place: usize) -> String {
     let _ = write!(
         html,
         "<td title=\"{}\"><i class=\"{class}\"></i>{} <span class=\"m-dim\">{}</span></td></tr>",
-        Escaped(&name),
-        Escaped(&label),
-        Escaped(if name.starts_with('/') { &name } else { "" })
+        Markup(&name),
+        Markup(&label),
+        Markup(if name.starts_with('/') { &name } else { "" })
     );
     html
 }

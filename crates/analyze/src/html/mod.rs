@@ -18,41 +18,18 @@ mod mappings;
 mod parts;
 mod timeline;
 
-use core::fmt;
-
 use crate::account::Account;
-use crate::escape;
+use crate::escape::{self, Markup};
 use crate::map::Map;
 use crate::map::svg::{self, Scale};
 
 const STYLE: &str = include_str!("report.css");
 const SCRIPT: &str = include_str!("report.js");
 
-/// Text that is to be shown as it is.
-pub(crate) struct Escaped<'a>(pub(crate) &'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rest = self.0;
-        while let Some(place) = rest.find(['&', '<', '>', '"', '\'']) {
-            f.write_str(&rest[..place])?;
-            f.write_str(match rest.as_bytes()[place] {
-                b'&' => "&amp;",
-                b'<' => "&lt;",
-                b'>' => "&gt;",
-                b'"' => "&quot;",
-                _ => "&#39;",
-            })?;
-            rest = &rest[place + 1..];
-        }
-        f.write_str(rest)
-    }
-}
-
 /// Returns the page about a process.
 pub fn page(account: &Account) -> String {
     let name = format!("{} {}", escape::name(&account.status.name), account.pid);
-    let title = Escaped(&name).to_string();
+    let title = Markup(&name).to_string();
     let map = Map::with_owners(account.mappings.clone(), account.owners.clone(), None);
     let sections = [
         parts::head(account, &title),
@@ -88,7 +65,7 @@ mod tests {
 
     #[test]
     fn what_has_a_meaning_in_html_is_escaped() {
-        assert_eq!(Escaped("a<b>&\"c'é").to_string(), "a&lt;b&gt;&amp;&quot;c&#39;é");
+        assert_eq!(Markup("a<b>&\"c'é").to_string(), "a&lt;b&gt;&amp;&quot;c&#39;é");
     }
 
     #[test]

@@ -6,9 +6,8 @@ use core::fmt::Write;
 
 use mallow_units::Bytes;
 
-use super::Escaped;
 use crate::account::Account;
-use crate::escape;
+use crate::escape::{self, Markup};
 use crate::json;
 use crate::ledger::Kind;
 use crate::read::smaps::Amount;
@@ -35,7 +34,7 @@ pub(super) fn head(account: &Account, title: &str) -> String {
     let mut html = format!(
         "<header><h1>{title}</h1><p class=\"m-dim\">{} · <time data-ms=\"{ms}\">{ms} ms since 1970</time></p></header>\n\
          <div class=\"m-cards\">",
-        Escaped(&program),
+        Markup(&program),
         ms = account.unix_ms
     );
     for (name, value, note) in cards {
@@ -43,7 +42,7 @@ pub(super) fn head(account: &Account, title: &str) -> String {
         let _ = write!(
             html,
             "<div class=\"m-card\"><b>{name}</b><span>{value}</span><small>{}</small></div>",
-            Escaped(&note)
+            Markup(&note)
         );
     }
     html + "</div>\n"
@@ -62,12 +61,12 @@ pub(super) fn verdict(account: &Account) -> String {
             html,
             "<div class=\"m-finding {class}\"><h3>{}</h3><p>{}</p><ul>",
             finding.kind.name(),
-            Escaped(&finding.sentence)
+            Markup(&finding.sentence)
         );
         for evidence in &finding.evidence {
-            let _ = write!(html, "<li>{}</li>", Escaped(evidence));
+            let _ = write!(html, "<li>{}</li>", Markup(evidence));
         }
-        let _ = write!(html, "</ul><p class=\"m-advice\">{}</p></div>", Escaped(&finding.advice));
+        let _ = write!(html, "</ul><p class=\"m-advice\">{}</p></div>", Markup(&finding.advice));
     }
     html + "</section>\n"
 }
@@ -150,7 +149,7 @@ pub(super) fn beside(account: &Account) -> String {
             html,
             "<tr><td>{}</td><td class=\"m-n\">{bytes}</td><td class=\"m-dim\">{}</td></tr>",
             line.name,
-            Escaped(&note)
+            Markup(&note)
         );
     }
     html + "</tbody></table></section>\n"
@@ -164,7 +163,7 @@ pub(super) fn heaps(account: &Account) -> String {
         Err(reason) => {
             return format!(
                 "<section><h2>Heaps of glibc</h2><p class=\"m-dim\">n/a ({})</p></section>\n",
-                Escaped(reason)
+                Markup(reason)
             );
         }
     };
@@ -194,7 +193,7 @@ pub(super) fn heaps(account: &Account) -> String {
                 if seen.is_whole { "" } else { ", a part of it" },
             ),
             Err(reason) => {
-                write!(html, "<td colspan=\"4\" class=\"m-dim\">n/a ({})</td></tr>", Escaped(reason))
+                write!(html, "<td colspan=\"4\" class=\"m-dim\">n/a ({})</td></tr>", Markup(reason))
             }
         };
     }

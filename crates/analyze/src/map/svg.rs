@@ -18,6 +18,7 @@ use mallow_units::Bytes;
 
 use super::rows::Row;
 use super::{KERNEL_HALF, Map, Region};
+use crate::escape::{self, Markup};
 use crate::owner::Owner;
 use crate::read::smaps::{Amount, Amounts};
 
@@ -98,7 +99,7 @@ fn head(title: &str, height: f64) -> String {
             .fold(String::new(), |text, colour| text + &format!(".{}{{fill:{}}}", colour.0, pick(colour)))
     };
     let (light, dark) = (colours(|colour| colour.2), colours(|colour| colour.3));
-    let title = escaped(title);
+    let title = Markup(title);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height:.0}\" width=\"{WIDTH}\" height=\"{height:.0}\" \
          font-family=\"ui-monospace,monospace\" font-size=\"12\">\n<title>{title}</title>\n<style>\n\
@@ -141,7 +142,7 @@ fn draw_row(svg: &mut String, row: &Row<'_>, y: f64, height: f64) {
     let size = Bytes(row.bytes());
     let (left, width) = BOX;
     let label = row.label();
-    let whole = escaped(&label);
+    let whole = Markup(&label).to_string();
     let (behind, details) = match row.amounts() {
         None if end > KERNEL_HALF => (String::new(), whole),
         None => (format!(", {size}"), format!("{whole}, {size}")),
@@ -152,7 +153,8 @@ fn draw_row(svg: &mut String, row: &Row<'_>, y: f64, height: f64) {
         }
     };
     // The whole name is shown when it is pointed at.
-    let text = escaped(&shortened(&label, LABEL_CHARACTERS.saturating_sub(behind.len()))) + &behind;
+    let text =
+        Markup(&shortened(&label, LABEL_CHARACTERS.saturating_sub(behind.len()))).to_string() + &behind;
     let _ = write!(svg, "<g><title>{start:x}-{end:x}\n{details}</title>");
     match class_of(row) {
         None => {
@@ -203,7 +205,7 @@ fn shortened(name: &str, most: usize) -> String {
 fn details(row: &Row<'_>, label: &str, amounts: &Amounts) -> String {
     let mut text = label.to_owned();
     if let Row::Region(Region { mapping, .. }) = row {
-        let _ = write!(text, "\n{} {}", mapping.permissions, escaped(&crate::escape::name(&mapping.name)));
+        let _ = write!(text, "\n{} {}", mapping.permissions, Markup(&escape::name(&mapping.name)));
     }
     for (name, amount) in [
         ("in memory", Amount::Rss),
@@ -259,11 +261,6 @@ fn class_of(row: &Row<'_>) -> Option<&'static str> {
         Owner::HugeTlb => "huge",
         Owner::Kernel => "kern",
     })
-}
-
-/// Text with what has a meaning in XML written in another way.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// As near as a drawing needs it.

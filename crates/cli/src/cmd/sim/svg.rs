@@ -2,6 +2,8 @@
 
 use core::fmt::Write;
 
+use mallow_analyze::escape::Markup;
+
 use super::moment::{Moment, clock};
 
 const WIDTH: f64 = 900.0;
@@ -112,7 +114,8 @@ fn marks(svg: &mut String, scale: &Scale, moments: &[Moment]) {
             (false, true) => continue,
         };
         let (x, ground) = (scale.x(moment.at_ns), scale.y(0));
-        let title = escaped(&format!("line {}: {}: {}", moment.line, moment.statement, moment.outcome));
+        let title = format!("line {}: {}: {}", moment.line, moment.statement, moment.outcome);
+        let title = Markup(&title);
         let _ = writeln!(
             svg,
             "<path d=\"M{x:.1} 10 V{ground:.1}\" stroke=\"{colour}\" stroke-width=\"2\"><title>{title}</title></path>"
@@ -135,8 +138,4 @@ fn legend(svg: &mut String) {
         );
         x += 130.0;
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
