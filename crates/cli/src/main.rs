@@ -17,6 +17,7 @@ mod child;
 mod cmd;
 mod environment;
 mod failure;
+mod input;
 mod lab;
 mod look;
 mod machine;

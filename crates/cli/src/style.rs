@@ -5,8 +5,10 @@
 
 use core::num::NonZero;
 use std::env;
+use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use anyhow::Context;
 use mallow_units::Bytes;
@@ -126,6 +128,14 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => done.context("cannot write to standard output"),
     }
+}
+
+/// Writes a picture to a file, or to standard output if that is `-`.
+pub(crate) fn print_picture(picture: &str, file: &Path) -> anyhow::Result<()> {
+    if file == Path::new("-") {
+        return print(picture);
+    }
+    fs::write(file, picture).with_context(|| format!("cannot write the picture to {}", file.display()))
 }
 
 /// Writes `value` to standard output as one line of JSON.

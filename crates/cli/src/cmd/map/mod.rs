@@ -9,10 +9,8 @@ mod look;
 mod pages;
 mod text;
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::Context;
 use mallow_analyze::map::svg;
 use mallow_analyze::read::smaps::Amount;
 
@@ -70,9 +68,5 @@ fn draw(look: &Look, file: &Path, scale: Scale) -> anyhow::Result<()> {
         Scale::Resident => svg::Scale::Resident,
     };
     let picture = svg::draw(&look.map, &title, scale);
-    if file.as_os_str() == "-" {
-        style::print(&picture)
-    } else {
-        fs::write(file, picture).with_context(|| format!("cannot write the picture to {}", file.display()))
-    }
+    style::print_picture(&picture, file)
 }

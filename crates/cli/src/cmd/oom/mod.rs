@@ -4,11 +4,9 @@ mod json;
 mod text;
 
 use core::time::Duration;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
 
-use anyhow::Context;
 use mallow_analyze::read::counts;
 use mallow_analyze::read::oom::{self, Kill};
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -16,6 +14,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use crate::args::Oom;
 use crate::child::Ending;
 use crate::failure::{self, Failure};
+use crate::input;
 use crate::machine;
 use crate::style::{self, Style};
 
@@ -43,7 +42,7 @@ struct Here {
 pub(crate) fn oom(options: &Oom) -> anyhow::Result<Ending> {
     let (log, here) = match options.file.as_deref() {
         None => (kernel_log()?, Some(here())),
-        Some(path) => (saved(path)?, None),
+        Some(path) => (input::read(path, "A FILE is a saved log of the kernel: dmesg > FILE")?, None),
     };
     let report = Report { kills: oom::kills(&log), here };
     if options.output.json {
@@ -62,19 +61,6 @@ fn here() -> Here {
         uptime: seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
         counted: machine::proc_parsed("vmstat", counts::parse).ok().and_then(|counts| counts.get("oom_kill")),
     }
-}
-
-fn saved(path: &Path) -> anyhow::Result<Vec<u8>> {
-    if path == Path::new("-") {
-        let mut log = Vec::new();
-        io::stdin().lock().read_to_end(&mut log).context("cannot read standard input")?;
-        return Ok(log);
-    }
-    fs::read(path).map_err(|error| {
-        let sentence = format!("cannot read {}: {error}", path.display());
-        Failure::new(failure::CANNOT_LOOK, sentence, "A FILE is a saved log of the kernel: dmesg > FILE")
-            .into()
-    })
 }
 
 /// The kernel's log as far as it has not been overwritten.

@@ -5,11 +5,8 @@ mod moment;
 mod svg;
 mod text;
 
-use std::fs;
-use std::io::{self, Read};
 use std::path::Path;
 
-use anyhow::Context;
 use mallow_kmm::machine::{Config, Machine};
 use mallow_kmm::overcommit::{Mode, Policy, Share};
 use mallow_kmm::pressure::{PressureCosts, SwapConfig};
@@ -20,6 +17,7 @@ use mallow_units::{Bytes, PageCount, VirtAddr};
 use crate::args::Sim;
 use crate::child::Ending;
 use crate::failure::{self, Failure};
+use crate::input;
 use crate::style::{self, Style};
 use moment::Moment;
 
@@ -41,11 +39,7 @@ pub(crate) fn sim(options: &Sim) -> anyhow::Result<Ending> {
         style::print_json(&json::object(&played))?;
     } else if let Some(path) = &options.svg {
         let picture = svg::picture(&played.moments, options.ram);
-        if path == Path::new("-") {
-            style::print(&picture)?;
-        } else {
-            fs::write(path, picture).with_context(|| format!("cannot write {}", path.display()))?;
-        }
+        style::print_picture(&picture, path)?;
     } else {
         style::print(&text::page(Style::of_stdout(options.output), &played, options.trace))?;
     }
@@ -54,17 +48,9 @@ pub(crate) fn sim(options: &Sim) -> anyhow::Result<Ending> {
 }
 
 fn read(path: &Path) -> anyhow::Result<Script> {
-    let (name, text) = if path == Path::new("-") {
-        let mut text = Vec::new();
-        io::stdin().lock().read_to_end(&mut text).context("cannot read standard input")?;
-        ("standard input".to_owned(), text)
-    } else {
-        let text = fs::read(path).map_err(|error| {
-            let sentence = format!("cannot read {}: {error}", path.display());
-            Failure::new(failure::CANNOT_LOOK, sentence, "A FILE is a script: mallow help sim")
-        })?;
-        (path.display().to_string(), text)
-    };
+    let text = input::read(path, "A FILE is a script: mallow help sim")?;
+    let is_stdin = path == Path::new("-");
+    let name = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
     let wrong = |reason: String| {
         let sentence = format!("cannot play {name}: {reason}");
         Failure::new(failure::CANNOT_LOOK, sentence, "What a script may say: mallow help sim")
