@@ -158,26 +158,11 @@ impl BuddySlab {
     fn new() -> Self {
         // Its metadata and more: a power of two of pages remains. Only the metadata is ever touched.
         let bytes = FRAMES as usize * PAGE_BYTES + (64 << 20);
-        let region = Vec::with_capacity(bytes).leak_capacity();
+        let region = vec![0; bytes].leak();
         let mut made = Box::new(BuddyAllocator::new());
         // SAFETY: the region is leaked, so it lives for ever and nobody else uses it.
         unsafe { made.init(region) }.expect("it is large enough");
         Self(made)
-    }
-}
-
-/// Memory that nobody touches.
-trait LeakCapacity {
-    /// All of the capacity, for ever.
-    fn leak_capacity(self) -> &'static mut [u8];
-}
-
-impl LeakCapacity for Vec<u8> {
-    fn leak_capacity(mut self) -> &'static mut [u8] {
-        let (start, bytes) = (self.as_mut_ptr(), self.capacity());
-        std::mem::forget(self);
-        // SAFETY: the vector was forgotten, so its memory is ours; fresh pages of a mapping this long are zero.
-        unsafe { std::slice::from_raw_parts_mut(start, bytes) }
     }
 }
 

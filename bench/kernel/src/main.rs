@@ -72,17 +72,21 @@ fn main() -> ExitCode {
     };
     if arguments.churn {
         let (text, svg) = churn::plot();
-        print!("{text}");
-        return finish(arguments.record.map_or(Ok(()), |name| report::store_plot(&name, &text, &svg)));
+        return finish(arguments.record, &text, || ("svg", svg));
     }
     let chosen = metrics().into_iter().filter(|metric| metric.name.contains(&arguments.only));
     let outcomes: Vec<_> = chosen.map(|metric| metric.run(arguments.rounds)).collect();
     let text = report::table(&outcomes, arguments.rounds);
-    print!("{text}");
-    finish(arguments.record.map_or(Ok(()), |name| report::store(&name, &text, &outcomes, arguments.rounds)))
+    finish(arguments.record, &text, || ("json", report::json(&outcomes, arguments.rounds)))
 }
 
-fn finish(stored: std::io::Result<()>) -> ExitCode {
+/// Prints what came out, and records it if that is wanted.
+fn finish(record: Option<String>, text: &str, data: impl FnOnce() -> (&'static str, String)) -> ExitCode {
+    print!("{text}");
+    let stored = record.map_or(Ok(()), |name| {
+        let (extension, data) = data();
+        report::store(&name, text, (extension, &data))
+    });
     match stored {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -34,22 +34,17 @@ fn machine() -> String {
     format!("{model}, Linux {}, load {load} at the end", read("/proc/sys/kernel/osrelease").trim())
 }
 
-/// Writes `bench/record/NAME.md` with the table and `NAME.json` with every round.
-pub fn store(name: &str, text: &str, outcomes: &[Outcome], rounds: usize) -> io::Result<()> {
+/// Writes `bench/record/NAME.md` with `text`, and `NAME.EXTENSION` with what it was made from.
+pub fn store(name: &str, text: &str, (extension, data): (&str, &str)) -> io::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../record");
     fs::write(folder.join(format!("{name}.md")), format!("```text\n{text}```\n"))?;
-    fs::write(folder.join(format!("{name}.json")), json(outcomes, rounds))
+    fs::write(folder.join(format!("{name}.{extension}")), data)
 }
 
-/// Writes `bench/record/NAME.md` with the figures of a plot and `NAME.svg` with the plot.
-pub fn store_plot(name: &str, text: &str, svg: &str) -> io::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../record");
-    fs::write(folder.join(format!("{name}.md")), format!("```text\n{text}```\n"))?;
-    fs::write(folder.join(format!("{name}.svg")), svg)
-}
-
+/// Every round, for programs.
+///
 /// Names are plain words of this program, so nothing needs escaping.
-fn json(outcomes: &[Outcome], rounds: usize) -> String {
+pub fn json(outcomes: &[Outcome], rounds: usize) -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut metrics = Vec::new();
     for outcome in outcomes {
