@@ -9,14 +9,14 @@
 //! ```
 //!
 //! Most anonymous frames are mapped once, and their entry says where. A fork makes links; so does every mapping of a file's frame.
-//! Links are in an array of their own, with a list of free ones. Called by everything that maps and unmaps, and by reclaim.
+//! Links are in a pool of their own. Called by everything that maps and unmaps, and by reclaim.
 //!
 //! Tried and not taken: the intervals of `anon_vma`, which need the areas of all processes to answer.
 
-use alloc::vec::Vec;
-
+use mallow_ds::pool::Pool;
 use mallow_frame::{Flag, Frame, FrameState};
 use mallow_units::PageNumber;
+use mallow_vma::store::GrowingPool;
 
 use crate::mm::Pid;
 
@@ -43,16 +43,13 @@ const INDEX_MASK: u64 = (1 << INDEX_BITS) - 1;
 /// The links of all frames.
 #[derive(Debug, Default)]
 pub struct Rmap {
-    links: Vec<Link>,
-    /// The first free link, counted from 1.
-    free: u32,
-    used: usize,
+    links: GrowingPool<Link>,
 }
 
 impl Rmap {
     /// How many links are in use.
     pub const fn link_count(&self) -> usize {
-        self.used
+        self.links.taken()
     }
 
     /// Notes that a frame is mapped at `place`. The caller has counted the mapping.
@@ -132,32 +129,20 @@ impl Rmap {
     }
 
     fn get(&self, at: u32) -> Option<Link> {
-        self.links.get(at.checked_sub(1)? as usize).copied()
+        at.checked_sub(1).map(|at| *self.links.get(at))
     }
 
     fn get_mut(&mut self, at: u32) -> Option<&mut Link> {
-        self.links.get_mut(at.checked_sub(1)? as usize)
+        at.checked_sub(1).map(|at| self.links.get_mut(at))
     }
 
     fn push(&mut self, place: Place, next: u32) -> u32 {
-        self.used += 1;
-        let at = self.free;
-        if let Some(link) = self.get_mut(at) {
-            let free = link.next;
-            *link = Link { place, next };
-            self.free = free;
-            return at;
-        }
-        self.links.push(Link { place, next });
-        u32::try_from(self.links.len()).unwrap_or(0)
+        self.links.take(Link { place, next }).map_or(0, |at| at + 1)
     }
 
     fn release(&mut self, at: u32) {
-        let free = self.free;
-        if let Some(link) = self.get_mut(at) {
-            link.next = free;
-            self.free = at;
-            self.used -= 1;
+        if let Some(at) = at.checked_sub(1) {
+            self.links.give_back(at);
         }
     }
 
@@ -200,6 +185,7 @@ pub fn file_page(frame: &Frame) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
     use mallow_frame::Head;
 
     fn place(pid: u32) -> Place {

@@ -52,6 +52,13 @@ mod growing {
         }
     }
 
+    impl<T> GrowingPool<T> {
+        /// How many numbers are taken.
+        pub const fn taken(&self) -> usize {
+            self.slots.len() - self.free.len()
+        }
+    }
+
     impl<T> Pool<T> for GrowingPool<T> {
         fn reserve(&mut self, count: usize) -> bool {
             let missing = count.saturating_sub(self.free.len());
