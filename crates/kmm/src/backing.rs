@@ -324,11 +324,7 @@ impl World {
         let Some(frame) = found.pages.remove(&index) else { return };
         self.committed.uncharge(charged);
         let places: Vec<Place> = self.rmap.places(self.physical.frame(frame)).collect();
-        for place in places {
-            if let Some(one) = PageSpan::of(place.page, 1) {
-                self.unmap(place.pid, one);
-            }
-        }
+        self.unmap_all(&places);
         self.drop_frame(frame);
     }
 

@@ -143,14 +143,6 @@ impl World {
         bytes
     }
 
-    fn unmap_all(&mut self, places: &[Place]) {
-        for place in places {
-            if let Some(one) = PageSpan::of(place.page, 1) {
-                self.unmap(place.pid, one);
-            }
-        }
-    }
-
     /// `MADV_PAGEOUT`: reclaims those pages of `span` now that nobody else has.
     pub(crate) fn page_out(&mut self, pid: Pid, _: &Vma, span: PageSpan) {
         let mut frames: Vec<(PageNumber, Entry)> = Vec::new();

@@ -241,7 +241,7 @@ impl World {
         // A reference of our own: making room for the copy may take the original away.
         self.physical.frame(from).hold();
         let copied = self.anon_frame().and_then(|frame| {
-            self.copy_frame(from, frame);
+            self.physical.ram().copy(from, frame);
             self.events.copies += 1;
             self.map_anon(pid, area, page, frame)
         });

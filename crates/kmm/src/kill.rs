@@ -12,7 +12,7 @@ use mallow_frame::{FrameState, ZoneKind};
 use mallow_units::{Order, PageCount, PageNumber, PageSpan};
 
 use crate::lru::Kind;
-use crate::mm::{Mm, Pid};
+use crate::mm::{ALL_PAGES, Mm, Pid};
 use crate::oom::{
     self, Asker, Choice, Explanation, Log, MemInfo, Purpose, Reaped, Standing, Task, Usage, ZoneInfo,
 };
@@ -79,14 +79,13 @@ impl World {
 
     /// Takes the private memory of a process.
     fn reap(&mut self, pid: Pid) {
-        let Some(all) = PageSpan::of(PageNumber(0), 1 << 35) else { return };
         let mut pages: Vec<PageNumber> = Vec::new();
         if let Some(mm) = self.mm(pid) {
             let is_private = |entry: &mallow_paging::Entry| {
                 let frame = entry.mapped().filter(|_| !entry.is_special());
                 frame.is_none_or(|frame| self.physical.frame(frame).state() != FrameState::File)
             };
-            let entries = mm.table.entries(&self.physical, all);
+            let entries = mm.table.entries(&self.physical, ALL_PAGES);
             pages.extend(entries.filter(|found| is_private(&found.entry)).map(|found| found.page));
         }
         for run in pages.chunk_by(|a, b| a.0 + 1 == b.0) {

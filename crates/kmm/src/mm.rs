@@ -1,9 +1,15 @@
 //! What a process has in memory: its tables, and how much they hold.
 
 use mallow_paging::PageTable;
-use mallow_units::PageCount;
+use mallow_units::{PageCount, PageNumber, PageSpan};
 
 use crate::oom::Adjustment;
+
+/// All pages that a process can have: the lower half of what its tables reach.
+pub(crate) const ALL_PAGES: PageSpan = match PageSpan::of(PageNumber(0), 1 << 35) {
+    Some(span) => span,
+    None => panic!("the half of 48 bits is not empty"),
+};
 
 /// The number of a process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

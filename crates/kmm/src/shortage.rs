@@ -9,10 +9,10 @@ use mallow_buddy::slow::{Progress, SlowPath, Step};
 use mallow_buddy::{Mark, Request};
 use mallow_frame::FrameState;
 use mallow_paging::range::Harvest;
-use mallow_units::{FrameNumber, PageNumber, PageSpan};
+use mallow_units::FrameNumber;
 
 use crate::lru::{Age, Kind};
-use crate::mm::Pid;
+use crate::mm::{ALL_PAGES, Pid};
 use crate::pressure::TraceEntry;
 use crate::reclaim::{self, Goal, Pass};
 use crate::world::{World, frames_of};
@@ -153,18 +153,17 @@ impl World {
 
     /// One round: asks all tables which pages have been used, then begins a new generation.
     pub(crate) fn harvest(&mut self) {
-        let Some(all) = PageSpan::of(PageNumber(0), 1 << 35) else { return };
         let mut used: Vec<FrameNumber> = Vec::new();
         for (pid, mm) in (0..).map(Pid).zip(&mut self.mms) {
             let Some(mm) = mm else { continue };
             let before = used.len();
             let harvested =
-                mm.table.harvest(&mut self.physical, all, Harvest::Accessed, |_, level, entry| {
+                mm.table.harvest(&mut self.physical, ALL_PAGES, Harvest::Accessed, |_, level, entry| {
                     used.extend(frames_of(level, entry).filter(|_| !entry.is_special()));
                 });
             debug_assert!(harvested.is_ok(), "the span is that of the tables");
             if used.len() > before {
-                self.tlbs.flush(pid, all);
+                self.tlbs.flush(pid, ALL_PAGES);
             }
         }
         self.pressure.spent_ns += self.pressure.costs.scan * used.len() as u64 / 16;

@@ -16,7 +16,7 @@
 use alloc::vec::Vec;
 
 use mallow_buddy::Request;
-use mallow_frame::{Flag, FrameState, Memory};
+use mallow_frame::{Flag, FrameState};
 use mallow_paging::{Entry, Kind, Level, PageTable, PagingError};
 use mallow_units::{Errno, FrameNumber, PageCount, PageNumber, PageSpan};
 use mallow_vma::FileId;
@@ -262,6 +262,15 @@ impl World {
         self.gathered = gathered;
     }
 
+    /// Unmaps a frame that is mapped at `places`.
+    pub(crate) fn unmap_all(&mut self, places: &[Place]) {
+        for place in places {
+            if let Some(one) = PageSpan::of(place.page, 1) {
+                self.unmap(place.pid, one);
+            }
+        }
+    }
+
     /// Counts a mapping of an anonymous frame that has just been put into a table.
     #[inline]
     pub(crate) fn note_anon(&mut self, pid: Pid, page: PageNumber, frame: FrameNumber) {
@@ -359,11 +368,6 @@ impl World {
         if !is_locked {
             self.unpin(frame);
         }
-    }
-
-    /// Copies a frame, or clears the copy if the original is the frame of zeros.
-    pub(crate) fn copy_frame(&self, from: FrameNumber, to: FrameNumber) {
-        self.physical.ram().copy(from, to);
     }
 }
 

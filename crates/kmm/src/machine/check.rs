@@ -7,12 +7,12 @@ use alloc::vec::Vec;
 
 use mallow_frame::{Flag, FrameState};
 use mallow_paging::{Entry, Kind};
-use mallow_units::{FrameNumber, PageNumber, PageSpan};
+use mallow_units::{FrameNumber, PageNumber};
 use mallow_vma::Backing;
 
 use crate::absent::Absent;
 use crate::machine::Machine;
-use crate::mm::{Pid, Resident};
+use crate::mm::{ALL_PAGES, Pid, Resident};
 use crate::rmap::Place;
 use crate::swap::Slot;
 use crate::world::frames_of;
@@ -58,8 +58,7 @@ impl Machine {
         mm.table.check(&self.world.physical).map_err(|broken| format!("{pid:?}: {broken}"))?;
         let Ok(process) = self.process(pid) else { return Ok(()) };
         let mut counted = Resident::default();
-        let Some(all) = PageSpan::of(PageNumber(0), 1 << 35) else { return Ok(()) };
-        for found in mm.table.entries(&self.world.physical, all) {
+        for found in mm.table.entries(&self.world.physical, ALL_PAGES) {
             let page = found.page;
             let Some(area) = process.space.find(page) else {
                 return Err(format!("{pid:?} has {page:?} without an area: {:?}", found.entry));
@@ -186,9 +185,8 @@ impl Machine {
             }
         }
         let mut referred: BTreeMap<u32, u16> = BTreeMap::new();
-        let Some(all) = PageSpan::of(PageNumber(0), 1 << 35) else { return Ok(()) };
         for mm in self.world.mms.iter().flatten() {
-            for found in mm.table.entries(&self.world.physical, all) {
+            for found in mm.table.entries(&self.world.physical, ALL_PAGES) {
                 if let Some(Absent::Swapped { slot, .. }) = found.entry.payload().map(Absent::of_payload) {
                     *referred.entry(slot.0).or_default() += 1;
                 }

@@ -27,7 +27,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use mallow_buddy::{Layout as NodeLayout, Tuning};
-use mallow_frame::{FrameState, Memory};
+use mallow_frame::FrameState;
 use mallow_units::page::PAGE_BYTES;
 use mallow_units::{Bytes, Errno, FrameNumber, Order, PageCount};
 use mallow_vma::{FileId, Growing, Layout, Limits, Space};
@@ -335,12 +335,6 @@ impl Machine {
     /// Pages of files in memory, shared memory too: `Cached`.
     pub fn cached_pages(&self) -> u64 {
         self.world.files.iter().map(|(_, file)| file.pages.len() as u64).sum()
-    }
-
-    /// The bytes of a frame.
-    pub fn frame_bytes(&self, frame: FrameNumber) -> Option<[u8; PAGE_BYTES]> {
-        let mut bytes = [0; PAGE_BYTES];
-        self.world.physical.ram().read(frame, 0, &mut bytes).then_some(bytes)
     }
 
     /// Frames that hold private memory.
