@@ -1,14 +1,18 @@
 //! What to do when no zone is above its low watermark: the slow path, as one state machine.
 //!
 //! ```text
-//!  Wake ──► Attempt(min) ──► Drain ──► Attempt ─┬─► Reclaim ──► Attempt ──► Compact ──► Attempt ──┐
-//!                                               │                        (orders above 0)         │
-//!                                               ├──────────────── retry, while it helps ◄─────────┤
-//!                                               │                                                 ▼
-//!                                               └──────── somebody was killed ◄── Kill ◄── Attempt(high)
-//!                                                                                  │
-//!                                                                                  ▼
-//!                                                                                 Fail
+//!  Wake ──► Attempt(min) ──► Drain ──► Attempt ─┬───────────────────────────────────────┐
+//!                                               └─► Compact ──► Attempt ──► Reclaim ◄───┤
+//!                                       (costly or unmovable runs)             │        │
+//!                                                      Attempt ◄───────────────┘        │
+//!                                                         │                             │
+//!                                     (orders above 0) Compact ──► Attempt ─┬─► retry, while it helps
+//!                                                                           ▼           ▲
+//!                                                                      Attempt(high)    │
+//!                                                                           ▼           │
+//!                                                                         Kill ──► somebody was killed
+//!                                                                           ▼
+//!                                                                         Fail
 //! ```
 //!
 //! [`SlowPath::next`] is told what the last step brought and says which comes next; it allocates nothing, waits for nothing, and can be
@@ -17,11 +21,12 @@
 //! # Source
 //!
 //! The order of steps and the limits are those of `__alloc_pages_slowpath` in Linux 6.18, but that the arrays are drained first,
-//! not last: they are free already.
+//! not last: they are free already. As there, a costly run, and one that cannot be moved later, is first compacted for: there are
+//! probably frames enough, and nobody needs to lose what he has. Who tries only once gives up if that was of no use.
 
 use core::fmt;
 
-use mallow_frame::{FrameRun, FrameTable};
+use mallow_frame::{FrameRun, FrameTable, Mobility};
 use mallow_units::Order;
 
 use crate::compact::Thoroughness;
@@ -94,6 +99,8 @@ enum Stage {
     FirstAttempt,
     Drained,
     DrainedAttempt,
+    CompactedFirst,
+    CompactedFirstAttempt,
     Reclaimed,
     ReclaimedAttempt,
     Compacted,
@@ -148,12 +155,18 @@ impl SlowPath {
             }
             Stage::FirstAttempt => self.go(Stage::Drained, Step::Drain),
             Stage::Drained if brought.frames > 0 => self.attempt(Stage::DrainedAttempt, Mark::Min),
+            Stage::Drained | Stage::DrainedAttempt if self.compacts_first() => {
+                self.compact(Stage::CompactedFirst)
+            }
             Stage::Drained | Stage::DrainedAttempt => self.reclaim(),
+            Stage::CompactedFirst if brought.frames == 0 => self.without_compaction(),
+            Stage::CompactedFirst => self.attempt(Stage::CompactedFirstAttempt, Mark::Min),
+            Stage::CompactedFirstAttempt => self.reclaim(),
             Stage::Reclaimed => {
                 self.reclaim = brought;
                 self.attempt(Stage::ReclaimedAttempt, Mark::Min)
             }
-            Stage::ReclaimedAttempt if self.request.order > Order::ZERO => self.compact(),
+            Stage::ReclaimedAttempt if self.request.order > Order::ZERO => self.compact(Stage::Compacted),
             Stage::ReclaimedAttempt => self.retry(),
             Stage::Compacted => {
                 self.compaction = brought;
@@ -190,11 +203,26 @@ impl SlowPath {
         self.go(Stage::Reclaimed, Step::Reclaim { frames })
     }
 
-    /// The first time lightly, so that a failure is cheap; then thoroughly.
-    fn compact(&mut self) -> Step {
-        let thoroughness = if self.compactions == 0 { Thoroughness::Light } else { Thoroughness::Full };
+    /// Whether it is more likely that the frames are scattered than that there are none.
+    fn compacts_first(&self) -> bool {
+        let Request { order, mobility, .. } = self.request;
+        self.request.is_costly() || order > Order::ZERO && mobility != Mobility::Movable
+    }
+
+    /// There was no room to move anything, or it has failed too often.
+    fn without_compaction(&mut self) -> Step {
+        if self.request.is_costly() && self.request.effort == Effort::Once {
+            return self.fail();
+        }
+        self.reclaim()
+    }
+
+    /// The first time lightly, so that a failure is cheap; then thoroughly, unless it is not that important.
+    fn compact(&mut self, stage: Stage) -> Step {
+        let is_light = self.compactions == 0 || self.request.effort == Effort::Once;
+        let thoroughness = if is_light { Thoroughness::Light } else { Thoroughness::Full };
         self.compactions += 1;
-        self.go(Stage::Compacted, Step::Compact { order: self.request.order, thoroughness })
+        self.go(stage, Step::Compact { order: self.request.order, thoroughness })
     }
 
     /// A round is over: once more, or the last resort.
@@ -414,6 +442,30 @@ mod tests {
             })
             .collect();
         assert_eq!(compactions, [Thoroughness::Light, Thoroughness::Full]);
+    }
+
+    #[test]
+    fn pages_are_moved_before_somebody_loses_his() {
+        let names = |request, brought| -> Vec<&str> {
+            let steps = steps(request, |step| match step {
+                Step::Compact { .. } => brought,
+                _ => Progress::NONE,
+            });
+            let name = |step: &Step| match step {
+                Step::Compact { .. } => Some("compact"),
+                Step::Reclaim { .. } => Some("reclaim"),
+                _ => None,
+            };
+            steps.iter().filter_map(name).collect()
+        };
+        let of_order = |order| Order::new(order).expect("a small one");
+        let moved = Progress { frames: 9, may_bring_more: false };
+        assert_eq!(names(Request::huge(), Progress::NONE), ["compact"], "it was of no use, and that is it");
+        assert_eq!(names(Request::huge(), moved), ["compact", "reclaim", "compact"]);
+        let unmovable = Request { effort: Effort::Once, ..Request::kernel(of_order(1)) };
+        assert_eq!(names(unmovable, Progress::NONE), ["compact", "reclaim", "compact"]);
+        let short = Request { order: of_order(1), effort: Effort::Once, ..Request::anonymous() };
+        assert_eq!(names(short, moved), ["reclaim", "compact"]);
     }
 
     #[test]
