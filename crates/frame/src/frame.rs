@@ -303,7 +303,7 @@ impl Frame {
     pub(crate) fn take_over(&self, from: &Self) {
         self.owner.store(from.owner(), Ordering::Relaxed);
         self.index.store(from.index(), Ordering::Relaxed);
-        self.generation.store(from.generation(), Ordering::Relaxed);
+        self.generation.store(from.generation.swap(0, Ordering::Relaxed), Ordering::Relaxed);
         self.references.store(from.references.swap(1, Ordering::Relaxed), Ordering::Relaxed);
         self.mappings.store(from.mappings.swap(0, Ordering::Relaxed), Ordering::Relaxed);
         self.flags.store(from.flags.load(Ordering::Relaxed), Ordering::Relaxed);

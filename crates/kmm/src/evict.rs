@@ -17,7 +17,7 @@ use crate::lru::{Age, Kind};
 use crate::mm::Pid;
 use crate::pressure::PoolFrames;
 use crate::reclaim::Verdict;
-use crate::rmap::Place;
+use crate::rmap::{self, Place};
 use crate::swap::Slot;
 use crate::world::World;
 
@@ -30,9 +30,7 @@ impl World {
         }
         let places: Vec<Place> = self.rmap.places(info).collect();
         let file = self.file_of(frame);
-        let holders = places.len() + usize::from(file.is_some());
-        // Somebody else holds it for a moment: it is being copied, say.
-        if info.references() as usize != holders || info.order() != Order::ZERO {
+        if rmap::is_held(info, places.len()) || info.order() != Order::ZERO {
             return Verdict::Busy;
         }
         if self.has_been_used(&places) {

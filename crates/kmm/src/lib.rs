@@ -20,6 +20,8 @@ pub mod absent;
 #[cfg(feature = "std")]
 pub mod backing;
 #[cfg(feature = "std")]
+mod compaction;
+#[cfg(feature = "std")]
 mod evict;
 #[cfg(feature = "std")]
 pub mod explain;

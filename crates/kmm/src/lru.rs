@@ -307,6 +307,14 @@ impl Lru {
         self.add(table, frame, kind, age);
     }
 
+    /// A page has moved: `to`, which is what `from` was, takes its place.
+    pub fn relocate(&mut self, table: FrameTable<'_>, from: FrameNumber, to: FrameNumber) {
+        let Some(mark) = table.get(to).map(|entry| Mark(entry.generation())) else { return };
+        if let Some(at) = mark.place() {
+            self.lists[mark.kind() as usize][at].replace(table, from, to);
+        }
+    }
+
     /// A page is being evicted: what it leaves behind.
     pub const fn evict(&mut self, kind: Kind, pages: u64) -> Shadow {
         let evicted = &mut self.counts.evicted[kind as usize];

@@ -95,7 +95,12 @@ impl Physical {
         &self.node
     }
 
-    /// A view of the frames, and the zones to change, for reclaim and compaction.
+    /// The bytes, a view of the frames, and the zones to change, for compaction.
+    pub(crate) fn parts(&mut self) -> (&Ram, FrameTable<'_>, &mut Node) {
+        (&self.ram, view(&self.frames, &self.regions), &mut self.node)
+    }
+
+    /// A view of the frames, and the zones to change, for reclaim.
     pub fn node_mut(&mut self) -> (FrameTable<'_>, &mut Node, &mut [CpuFrames]) {
         (view(&self.frames, &self.regions), &mut self.node, &mut self.cpus)
     }

@@ -1,6 +1,6 @@
 //! What a machine keeps for the time when memory is short: the generations, swap, and what has happened so far.
 //!
-//! Part of `World`. The code that works on it is in `shortage` (who makes room), `evict` (how a page goes), `swap_in` (how it
+//! Part of `World`. The code that works on it is in `shortage` (who makes room), `compaction`, `evict` (how a page goes), `swap_in` (how it
 //! comes back) and `kill`.
 
 use alloc::string::String;
@@ -57,12 +57,21 @@ pub struct PressureCosts {
     pub swap_read: u64,
     /// To look at a page and its entries.
     pub scan: u64,
+    /// To move a page to another frame: to look at it, hide it, and copy it.
+    pub migrate: u64,
 }
 
 impl Default for PressureCosts {
     /// About those of a virtual machine of 2025 with a disk of flash.
     fn default() -> Self {
-        Self { compress: 4000, decompress: 1500, swap_write: 20_000, swap_read: 100_000, scan: 200 }
+        Self {
+            compress: 4000,
+            decompress: 1500,
+            swap_write: 20_000,
+            swap_read: 100_000,
+            scan: 200,
+            migrate: 1000,
+        }
     }
 }
 
@@ -87,6 +96,14 @@ pub struct PressureCounts {
     pub lazily_freed: u64,
     /// Processes that were killed: `oom_kill`.
     pub kills: u64,
+    /// Times that somebody had pages moved together, for want of a run: `compact_stall`.
+    pub compactions: u64,
+    /// Those after which there was one: `compact_success`.
+    pub compacted: u64,
+    /// Pages that were moved: `pgmigrate_success`.
+    pub moved: u64,
+    /// Pages that could not be: `pgmigrate_fail`.
+    pub not_moved: u64,
     /// Pages of shared memory that are in swap.
     pub shared_swapped: u64,
 }

@@ -13,9 +13,12 @@
 //!
 //! Tried and not taken: the intervals of `anon_vma`, which need the areas of all processes to answer.
 
+use core::num::NonZeroU32;
+
 use mallow_ds::pool::Pool;
 use mallow_frame::{Flag, Frame, FrameState};
 use mallow_units::PageNumber;
+use mallow_vma::FileId;
 use mallow_vma::store::GrowingPool;
 
 use crate::mm::Pid;
@@ -177,9 +180,17 @@ fn set_head_of_file(frame: &Frame, head: u32) {
     frame.set_index(frame.index() & INDEX_MASK | u64::from(head) << INDEX_BITS);
 }
 
-/// Which page of its file a file's frame is.
-pub fn file_page(frame: &Frame) -> u64 {
-    frame.index() & INDEX_MASK
+/// The file and the page of it that a frame of the page cache holds.
+pub fn file_of(frame: &Frame) -> Option<(FileId, u64)> {
+    if frame.state() != FrameState::File {
+        return None;
+    }
+    Some((FileId(NonZeroU32::new(frame.owner())?), frame.index() & INDEX_MASK))
+}
+
+/// Whether somebody holds a frame for a moment, to copy it, say, besides those who map it at `places` places and the page cache.
+pub fn is_held(frame: &Frame, places: usize) -> bool {
+    frame.references() as usize != places + usize::from(file_of(frame).is_some())
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl World {
                 }
                 Step::Drain => Progress::freed(self.drain()),
                 Step::Reclaim { frames } => self.reclaim_directly(frames),
-                Step::Compact { .. } => Progress::NONE,
+                Step::Compact { thoroughness, .. } => self.compact(thoroughness, request),
                 Step::Kill => Progress::freed(u32::from(self.kill(request))),
                 Step::Fail => Progress::NONE,
             };
@@ -78,7 +78,7 @@ impl World {
         self.pressure.is_background_due = true;
     }
 
-    fn drain(&mut self) -> u32 {
+    pub(crate) fn drain(&mut self) -> u32 {
         let (table, node, cpus) = self.physical.node_mut();
         cpus.iter_mut().map(|cpu| cpu.drain(table, node)).sum()
     }

@@ -27,7 +27,7 @@ use crate::mm::{Mm, Pid};
 use crate::overcommit::{Committed, Policy, Requester, Totals};
 use crate::physical::Physical;
 use crate::pressure::Pressure;
-use crate::rmap::{Place, Rmap, file_page};
+use crate::rmap::{self, Place, Rmap};
 use crate::sim::tlb::Tlbs;
 
 /// What happened since the machine booted. Named as in `/proc/vmstat` where that has it. Unit: events.
@@ -305,11 +305,7 @@ impl World {
 
     /// The file and the page of it that a frame of the page cache holds.
     pub fn file_of(&self, frame: FrameNumber) -> Option<(FileId, u64)> {
-        let entry = self.physical.frame(frame);
-        if entry.state() != FrameState::File {
-            return None;
-        }
-        Some((FileId(core::num::NonZeroU32::new(entry.owner())?), file_page(entry)))
+        rmap::file_of(self.physical.frame(frame))
     }
 
     /// Lets go of what an entry that has left its table stood for. No processor remembers it any more.

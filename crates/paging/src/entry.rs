@@ -189,6 +189,12 @@ impl Entry {
         if self.has_frame() { Self(self.0 & !Rights::MASK | rights.bits()) } else { self }
     }
 
+    /// The same with another frame, for a page that moves; an entry without a frame stays as it is.
+    #[must_use]
+    pub const fn with_frame(self, frame: FrameNumber) -> Self {
+        if self.has_frame() { Self(self.0 & !FRAME_MASK | (frame.0 as u64) << FRAME_SHIFT) } else { self }
+    }
+
     /// Whether the processor has used it since the bit was last cleared.
     pub const fn is_accessed(self) -> bool {
         self.0 & Self::ACCESSED != 0 && self.has_frame()
