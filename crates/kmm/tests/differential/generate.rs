@@ -393,7 +393,12 @@ impl Writer {
         let mut bytes = self.bytes(pages);
         let mut at = Place::arena((self.window + start) * PAGE);
         match self.random.below(120) {
-            0 | 1 => at.distance += self.random.pick(&[1, 0x800, 0xfff]),
+            0 | 1 => {
+                at.distance += self.random.pick(&[1, 0x800, 0xfff]);
+                if bytes <= pages * PAGE {
+                    bytes = bytes.min(ARENA_PAGES as u64 * PAGE - at.distance);
+                }
+            }
             2 => at = Place::heap(self.random.below(4) * PAGE),
             3 => (at, bytes) = (Place::absolute(self.random.pick(&[0, PAGE, 15 * PAGE])), PAGE),
             4 => {
