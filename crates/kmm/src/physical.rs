@@ -37,8 +37,18 @@ pub struct Physical {
     pub clears: bool,
     /// Frames that page tables take.
     table_frames: u64,
-    /// Allocations until all are refused.
-    until_refusal: Option<u64>,
+    /// What is refused on purpose.
+    refusal: Refusal,
+}
+
+/// Allocations that are refused on purpose.
+#[derive(Clone, Copy, Debug)]
+enum Refusal {
+    None,
+    /// All after so many more.
+    After(u64),
+    /// The one after so many more.
+    Once(u64),
 }
 
 impl Physical {
@@ -68,7 +78,7 @@ impl Physical {
             spares: Vec::new(),
             clears: true,
             table_frames: 0,
-            until_refusal: None,
+            refusal: Refusal::None,
         })
     }
 
@@ -133,29 +143,74 @@ impl Physical {
     /// Allocates if that needs no effort: from the array of the processor, or from a zone above its low watermark.
     #[inline]
     pub fn allocate(&mut self, request: &Request) -> Option<FrameRun> {
-        if let Some(granted) = &mut self.until_refusal {
-            *granted = granted.checked_sub(1)?;
+        if self.is_refused() {
+            return None;
         }
         let table = view(&self.frames, &self.regions);
         self.cpus[self.cpu].allocate(table, &mut self.node, request)
     }
 
+    /// Allocates from a zone that stays above `mark`: an attempt of the slow path.
+    pub fn attempt(&mut self, mark: Mark, request: &Request) -> Option<FrameRun> {
+        if self.is_refused() {
+            return None;
+        }
+        self.node.attempt(view(&self.frames, &self.regions), mark, request)
+    }
+
+    /// Takes a frame for whoever frees memory: from the reserve if need be, but half of that stays.
+    pub fn take_for_reclaim(&mut self, request: &Request) -> Option<FrameNumber> {
+        self.attempt(Mark::Min, &Request { reserve: Reserve::High, ..*request }).map(FrameRun::into_first)
+    }
+
     /// Refuses every allocation after the next `granted`, whatever is free; none if `None`. For tests of what happens then.
+    ///
+    /// Each attempt of the slow path counts, and each frame that reclaim takes.
     pub const fn refuse_after(&mut self, granted: Option<u64>) {
-        self.until_refusal = granted;
+        self.refusal = match granted {
+            Some(granted) => Refusal::After(granted),
+            None => Refusal::None,
+        };
+    }
+
+    /// As [`Physical::refuse_after`], but refuses one and grants what comes then.
+    pub const fn refuse_once_after(&mut self, granted: u64) {
+        self.refusal = Refusal::Once(granted);
+    }
+
+    /// Allocations until one is refused on purpose; `None` if none will be.
+    pub const fn until_refusal(&self) -> Option<u64> {
+        match self.refusal {
+            Refusal::None => None,
+            Refusal::After(left) | Refusal::Once(left) => Some(left),
+        }
     }
 
     /// Whether allocations are refused now, so that making room is of no use.
     #[inline]
     pub const fn is_refusing(&self) -> bool {
-        matches!(self.until_refusal, Some(0))
+        matches!(self.refusal, Refusal::After(0))
     }
 
-    /// Takes a frame for whoever frees memory: from the reserve if need be, but half of that stays.
-    pub fn take_for_reclaim(&mut self, request: &Request) -> Option<FrameNumber> {
-        let table = view(&self.frames, &self.regions);
-        let request = Request { reserve: Reserve::High, ..*request };
-        self.node.attempt(table, Mark::Min, &request).map(FrameRun::into_first)
+    #[inline]
+    fn is_refused(&mut self) -> bool {
+        if matches!(self.refusal, Refusal::None) { false } else { self.count_refusal() }
+    }
+
+    #[cold]
+    fn count_refusal(&mut self) -> bool {
+        match &mut self.refusal {
+            Refusal::None => false,
+            Refusal::Once(0) => {
+                self.refusal = Refusal::None;
+                true
+            }
+            Refusal::After(0) => true,
+            Refusal::After(left) | Refusal::Once(left) => {
+                *left -= 1;
+                false
+            }
+        }
     }
 
     /// Frees a run that nobody refers to any more.

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use mallow_buddy::slow::{Progress, SlowPath, Step};
 use mallow_buddy::{Mark, Request};
-use mallow_frame::FrameState;
+use mallow_frame::{FrameRun, FrameState};
 use mallow_paging::range::Harvest;
 use mallow_units::FrameNumber;
 
@@ -29,13 +29,13 @@ impl World {
     #[inline(never)]
     pub(crate) fn allocate_slow(&mut self, request: &Request) -> Option<FrameNumber> {
         self.events.slow_allocations += 1;
-        let (table, node, _) = self.physical.node_mut();
+        let (_, node, _) = self.physical.node_mut();
         if node.take_refusal() {
             return None;
         }
         // Who frees memory does not free memory to do so.
         if self.pressure.is_reclaiming {
-            return node.attempt(table, Mark::Min, request).map(mallow_frame::FrameRun::into_first);
+            return self.physical.attempt(Mark::Min, request).map(FrameRun::into_first);
         }
         let mut path = SlowPath::new(*request);
         let mut brought = Progress::NONE;
@@ -43,10 +43,12 @@ impl World {
             let step = path.next(brought);
             brought = match step {
                 Step::Attempt { mark, reserve } => {
-                    let (table, node, _) = self.physical.node_mut();
-                    if let Some(run) = node.attempt(table, mark, &Request { reserve, ..*request }) {
+                    if let Some(run) = self.physical.attempt(mark, &Request { reserve, ..*request }) {
                         self.trace(step, Progress::freed(run.frame_count()));
                         return Some(run.into_first());
+                    }
+                    if self.physical.is_refusing() {
+                        return None;
                     }
                     Progress::NONE
                 }

@@ -143,6 +143,35 @@ fn after_a_failure_it_is_not_tried_at_once() {
     assert!(asked >= 12 && counts.compactions <= 5, "{} of {asked} were carried out", counts.compactions);
 }
 
+#[test]
+fn a_refused_frame_leaves_every_page_where_its_process_finds_it() {
+    for granted in 0..100 {
+        let (mut machine, pid, start) = in_pieces(SwapConfig::NONE);
+        let wide = map(&mut machine, pid, 512);
+        let before = machine.resident(pid).unwrap().anon;
+        machine.world.physical.refuse_after(Some(granted));
+        let outcome = machine.touch(pid, page(wide, 77), Access::Write).map(drop);
+        let left = machine.world.physical.until_refusal();
+        machine.world.physical.refuse_after(None);
+        checked(&machine);
+        let huge = machine.world.events.huge_faults;
+        let gained = machine.resident(pid).unwrap().anon - before;
+        let expected = [if outcome.is_ok() { 1 } else { 0 }, 512][usize::try_from(huge).unwrap()];
+        assert_eq!(gained, expected, "{granted} granted: {outcome:?}, {huge} huge pages");
+        for number in (0..FILLED).step_by(2) {
+            assert_holds(&mut machine, pid, page(start, number), number);
+        }
+        if left.is_some_and(|left| left > 0) {
+            assert_eq!((outcome, huge), (Ok(()), 1));
+            assert!((5..50).contains(&granted), "{granted} frames were asked for");
+            return;
+        }
+        machine.touch(pid, page(wide, 300), Access::Write).expect("there is memory");
+        checked(&machine);
+    }
+    panic!("the frames that were granted never sufficed");
+}
+
 /// Locked, shared by a fork, of a file, shared memory, read-only: all of it lies in the way, and all of it moves.
 #[test]
 fn whatever_a_page_is_it_moves_and_stays_that() {
