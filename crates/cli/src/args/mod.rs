@@ -41,7 +41,7 @@ pub(crate) use paper::{Completions, Man};
 pub(crate) use refusal::refuse;
 pub(crate) use report::Report;
 pub(crate) use run::Run;
-pub(crate) use sim::Sim;
+pub(crate) use sim::{HugePages, Sim};
 pub(crate) use top::Top;
 pub(crate) use trim::Trim;
 pub(crate) use why::Why;

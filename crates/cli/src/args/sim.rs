@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
+
 use super::Output;
 use super::size::size;
 
@@ -60,6 +62,10 @@ pub(crate) struct Sim {
     #[arg(long, value_name = "PERCENT", default_value = "50")]
     pub(crate) overcommit_ratio: u32,
 
+    /// Who gets huge pages
+    #[arg(long, value_name = "WHO", default_value = "never")]
+    pub(crate) huge_pages: HugePages,
+
     /// Processors
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) cpus: u32,
@@ -74,4 +80,15 @@ pub(crate) struct Sim {
 
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+/// Who gets huge pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum HugePages {
+    /// Nobody
+    Never,
+    /// Who asks for them with madvise
+    Advised,
+    /// Everybody who does not refuse them
+    Always,
 }

@@ -13,6 +13,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         what_does_not_fit_goes_to_swap_and_comes_back,
         without_swap_somebody_is_killed_and_the_log_is_one_of_the_kernel,
         what_may_be_promised_depends_on_the_mode,
+        a_huge_page_is_made_of_pieces,
         a_picture_has_all_layers,
         wrong_scripts_are_named_with_line_and_column,
         the_same_script_ends_the_same,
@@ -77,6 +78,25 @@ fn without_swap_somebody_is_killed_and_the_log_is_one_of_the_kernel() {
     let told = String::from_utf8_lossy(&told.stdout).into_owned();
     assert_contains(&told, "killed   script (2)");
     assert_contains(&told, "it had the most points");
+}
+
+fn a_huge_page_is_made_of_pieces() {
+    use core::fmt::Write;
+
+    let mut script = "a = mmap 0 7400p rw- private anon\nwrite a 7400p 7\n".to_owned();
+    for page in (1..7400).step_by(2) {
+        let _ = writeln!(script, "madvise a+{page}p 1p dontneed");
+    }
+    script += "b = mmap 0 2M rw- private anon\nmadvise b 2M hugepage\nwrite b 1p 9\nread a 1p\n";
+    let text = played(&["--ram", "32M", "--huge-pages", "advised", "--trace"], &script, 0);
+    assert_contains(&text, "compact for order 9, Light");
+    let line = text.lines().find(|line| line.trim_start().starts_with("huge pages"));
+    let line = line.unwrap_or_else(|| panic!("no line on huge pages in {text}"));
+    assert_eq!(line.split_whitespace().nth(2), Some("1"), "{line}");
+    let object = played(&["--ram", "32M", "--huge-pages", "advised", "--json"], &script, 0);
+    assert_contains(&object, "\"thp_fault_alloc\":1,\"compact_stall\":1,\"compact_success\":1");
+    let never = played(&["--ram", "32M", "--trace"], &script, 0);
+    assert!(!never.contains("compact for order"), "{never}");
 }
 
 fn what_may_be_promised_depends_on_the_mode() {

@@ -47,6 +47,11 @@ struct Reclaim {
     pgswapin: u64,
     disk_writes: u64,
     disk_reads: u64,
+    thp_fault_alloc: u64,
+    compact_stall: u64,
+    compact_success: u64,
+    pgmigrate_success: u64,
+    pgmigrate_fail: u64,
     oom_kill: u64,
 }
 
@@ -85,6 +90,11 @@ pub(super) fn object(played: &Played) -> Object<'_> {
             pgswapin: swap.back,
             disk_writes: swap.written,
             disk_reads: swap.read,
+            thp_fault_alloc: machine.world.events.huge_faults,
+            compact_stall: counts.compactions,
+            compact_success: counts.compacted,
+            pgmigrate_success: counts.moved,
+            pgmigrate_fail: counts.not_moved,
             oom_kill: counts.kills,
         },
         meminfo: machine.meminfo().to_string(),

@@ -7,6 +7,7 @@ mod text;
 
 use std::path::Path;
 
+use mallow_kmm::huge::HugePages;
 use mallow_kmm::machine::{Config, Machine};
 use mallow_kmm::overcommit::{Mode, Policy, Share};
 use mallow_kmm::pressure::{PressureCosts, SwapConfig};
@@ -14,7 +15,7 @@ use mallow_kmm::script::{Player, Script};
 use mallow_units::page::PAGE_BYTES;
 use mallow_units::{Bytes, PageCount, VirtAddr};
 
-use crate::args::Sim;
+use crate::args::{self, Sim};
 use crate::child::Ending;
 use crate::failure::{self, Failure};
 use crate::input;
@@ -85,6 +86,13 @@ fn play(options: &Sim, script: &Script) -> anyhow::Result<Played> {
 fn config(options: &Sim) -> Config {
     let frames = PageCount(options.ram / PAGE_BYTES as u64);
     let swap_pages = u32::try_from(options.swap / PAGE_BYTES as u64).unwrap_or(u32::MAX);
+    let mut machine = Config::new(Bytes(options.ram));
+    machine.limits.has_huge_pages = options.huge_pages != args::HugePages::Never;
+    machine.huge_pages = match options.huge_pages {
+        args::HugePages::Never => HugePages::Never,
+        args::HugePages::Advised => HugePages::Advised,
+        args::HugePages::Always => HugePages::Always,
+    };
     Config {
         cpus: options.cpus,
         swap: SwapConfig { pages: swap_pages, pool_percent: options.zswap, has_disk: true },
@@ -98,6 +106,6 @@ fn config(options: &Sim) -> Config {
             share: Share::Percent(options.overcommit_ratio),
             ..Policy::of_ram(frames)
         }),
-        ..Config::new(Bytes(options.ram))
+        ..machine
     }
 }

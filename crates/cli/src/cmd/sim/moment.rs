@@ -32,6 +32,10 @@ pub(super) struct Moment {
     pub(super) faults: u64,
     /// Those of them that waited for swap or a file.
     pub(super) major_faults: u64,
+    /// Huge pages made so far.
+    pub(super) huge_faults: u64,
+    /// Pages that were moved so far, so that free ones lie together.
+    pub(super) moved_pages: u64,
     /// Processes that were killed so far.
     pub(super) kills: usize,
 }
@@ -65,6 +69,8 @@ impl Moment {
             committed_bytes: info.committed * PAGE_BYTES,
             faults: machine.world.events.faults,
             major_faults: machine.world.events.major_faults,
+            huge_faults: machine.world.events.huge_faults,
+            moved_pages: machine.world.pressure.counts.moved,
             kills: machine.kills().iter().filter(|kill| kill.victim.is_some()).count(),
         }
     }

@@ -102,6 +102,9 @@ fn reclaim(style: Style, machine: &Machine) -> String {
         ("from the disk", swap.read, "pages"),
         ("written back", counts.written_files, "pages of files"),
         ("lazily freed", counts.lazily_freed, "pages after MADV_FREE"),
+        ("huge pages", events.huge_faults, "made on a fault"),
+        ("compacted", counts.compactions, "times pages were moved together, for want of a run"),
+        ("moved", counts.moved, "pages"),
         ("killed", counts.kills, "processes"),
     ] {
         table.row([name.into(), count.to_string().into(), note.into()]);
