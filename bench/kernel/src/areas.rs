@@ -79,34 +79,41 @@ fn lookups<T>(keys: &[u64], mut find: impl FnMut(u64) -> T) -> f64 {
 }
 
 fn find(count: u32, bar: f64) -> Metric {
-    let (areas, keys) = (Areas::new(count), mapped(count));
-    let tree: BTreeMap<u64, u64> = starts(count).map(|start| (start, start + PAGES)).collect();
-    let array: Vec<(u64, u64)> = starts(count).map(|start| (start, start + PAGES)).collect();
-    let (tree_keys, array_keys) = (keys.clone(), keys.clone());
     Metric::new(format!("find one of {count} areas"), Some(bar))
-        .with("mallow", move || lookups(&keys, |page| areas.space.find(PageNumber(page)).is_some()))
+        .with("mallow", move || {
+            let (areas, keys) = (Areas::new(count), mapped(count));
+            move || lookups(&keys, |page| areas.space.find(PageNumber(page)).is_some())
+        })
         .with("BTreeMap", move || {
-            lookups(&tree_keys, |page| tree.range(..=page).next_back().is_some_and(|(_, end)| page < *end))
+            let tree: BTreeMap<u64, u64> = starts(count).map(|start| (start, start + PAGES)).collect();
+            let keys = mapped(count);
+            move || lookups(&keys, |page| tree.range(..=page).next_back().is_some_and(|(_, end)| page < *end))
         })
         .with("sorted array", move || {
-            lookups(&array_keys, |page| {
-                let after = array.partition_point(|(start, _)| *start <= page);
-                after.checked_sub(1).is_some_and(|at| page < array[at].1)
-            })
+            let array: Vec<(u64, u64)> = starts(count).map(|start| (start, start + PAGES)).collect();
+            let keys = mapped(count);
+            move || {
+                lookups(&keys, |page| {
+                    let after = array.partition_point(|(start, _)| *start <= page);
+                    after.checked_sub(1).is_some_and(|at| page < array[at].1)
+                })
+            }
         })
 }
 
 fn find_again(count: u32) -> Metric {
-    let areas = Areas::new(count);
-    let keys = vec![FIRST + u64::from(count / 2) * STRIDE; LOOKUPS as usize];
-    Metric::new(format!("find the area of last time, of {count}"), Some(2.0))
-        .with("mallow", move || lookups(&keys, |page| areas.space.find(PageNumber(page)).is_some()))
+    Metric::new(format!("find the area of last time, of {count}"), Some(2.0)).with("mallow", move || {
+        let areas = Areas::new(count);
+        let keys = vec![FIRST + u64::from(count / 2) * STRIDE; LOOKUPS as usize];
+        move || lookups(&keys, |page| areas.space.find(PageNumber(page)).is_some())
+    })
 }
 
 fn calls(name: &str, bar: f64, count: u32, call: fn(&mut Areas)) -> Metric {
-    let mut areas = Areas::new(count);
-    Metric::new(format!("{name}, {count} areas"), Some(bar))
-        .with("mallow", move || time(CALLS, || (0..CALLS).for_each(|_| call(&mut areas))))
+    Metric::new(format!("{name}, {count} areas"), Some(bar)).with("mallow", move || {
+        let mut areas = Areas::new(count);
+        move || time(CALLS, || (0..CALLS).for_each(|_| call(&mut areas)))
+    })
 }
 
 /// Everything about areas.

@@ -78,10 +78,12 @@ impl Mallow {
 
 impl Pages for Mallow {
     type Run = FrameRun;
+    #[inline]
     fn allocate(&mut self, order: u8) -> FrameRun {
         let Memory { table, node } = &mut self.memory;
         self.cpu.allocate(*table, node, &REQUESTS[usize::from(order)]).expect("there is memory")
     }
+    #[inline]
     fn free(&mut self, run: FrameRun, _: u8) {
         let Memory { table, node } = &mut self.memory;
         assert!(self.cpu.free(*table, node, run).is_ok());
@@ -93,9 +95,11 @@ struct MallowZone(Memory);
 
 impl Pages for MallowZone {
     type Run = FrameRun;
+    #[inline]
     fn allocate(&mut self, order: u8) -> FrameRun {
         self.0.node.allocate(self.0.table, &REQUESTS[usize::from(order)]).expect("there is memory")
     }
+    #[inline]
     fn free(&mut self, run: FrameRun, _: u8) {
         assert!(self.0.node.free(self.0.table, run).is_ok());
     }
@@ -114,9 +118,11 @@ impl BuddySystem {
 
 impl Pages for BuddySystem {
     type Run = usize;
+    #[inline]
     fn allocate(&mut self, order: u8) -> usize {
         self.0.alloc(1 << order).expect("there is memory")
     }
+    #[inline]
     fn free(&mut self, run: usize, order: u8) {
         self.0.dealloc(run, 1 << order);
     }
@@ -135,6 +141,7 @@ impl Bitmap {
 
 impl Pages for Bitmap {
     type Run = usize;
+    #[inline]
     fn allocate(&mut self, order: u8) -> usize {
         let got = match order {
             0 => self.0.alloc(),
@@ -142,6 +149,7 @@ impl Pages for Bitmap {
         };
         got.expect("there is memory")
     }
+    #[inline]
     fn free(&mut self, run: usize, order: u8) {
         let freed = match order {
             0 => self.0.dealloc(run),
@@ -168,9 +176,11 @@ impl BuddySlab {
 
 impl Pages for BuddySlab {
     type Run = usize;
+    #[inline]
     fn allocate(&mut self, order: u8) -> usize {
         self.0.alloc_pages(1 << order, PAGE_BYTES).expect("there is memory")
     }
+    #[inline]
     fn free(&mut self, run: usize, order: u8) {
         self.0.dealloc_pages(run, 1 << order);
     }
@@ -240,23 +250,23 @@ fn burst(mut pages: impl Pages + 'static, count: u32, part: Part) -> impl FnMut(
 macro_rules! everybody {
     ($name:expr, $bar:expr, |$pages:ident| $round:expr) => {{
         let metric = Metric::new($name, $bar);
-        let metric = metric.with("mallow", {
+        let metric = metric.with("mallow", move || {
             let $pages = Mallow::new();
             $round
         });
-        let metric = metric.with("mallow, zone only", {
+        let metric = metric.with("mallow, zone only", move || {
             let $pages = MallowZone(Memory::new());
             $round
         });
-        let metric = metric.with("buddy-slab-allocator", {
+        let metric = metric.with("buddy-slab-allocator", move || {
             let $pages = BuddySlab::new();
             $round
         });
-        let metric = metric.with("bitmap-allocator", {
+        let metric = metric.with("bitmap-allocator", move || {
             let $pages = Bitmap::new();
             $round
         });
-        metric.with("buddy_system_allocator", {
+        metric.with("buddy_system_allocator", move || {
             let $pages = BuddySystem::new();
             $round
         })

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench-kernel                          everything, five rounds
 //! cargo bench-kernel --only random --rounds 9 the metrics with `random` in their name
+//! cargo bench-kernel --subject mallow         nobody but `mallow`
 //! cargo bench-kernel --record NAME            and store the outcome in bench/record
 //! cargo bench-kernel --churn --record NAME    huge pages after long work, as a plot
 //! ```
@@ -25,6 +26,7 @@ use measure::Metric;
 /// What to do, from the command line.
 struct Arguments {
     only: String,
+    subject: Option<String>,
     rounds: usize,
     record: Option<String>,
     churn: bool,
@@ -32,11 +34,13 @@ struct Arguments {
 
 impl Arguments {
     fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut made = Self { only: String::new(), rounds: 5, record: None, churn: false };
+        let mut made =
+            Self { only: String::new(), subject: None, rounds: 5, record: None, churn: false };
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value"));
             match word.as_str() {
                 "--only" => made.only = value()?,
+                "--subject" => made.subject = Some(value()?),
                 "--rounds" => {
                     made.rounds = value()?.parse().map_err(|error| format!("`--rounds`: {error}"))?;
                 }
@@ -44,7 +48,7 @@ impl Arguments {
                 "--record" => made.record = Some(value()?),
                 _ => {
                     return Err(format!(
-                        "there is no `{word}`; there are --only, --rounds, --churn and --record"
+                        "there is no `{word}`; there are --only, --subject, --rounds, --churn and --record"
                     ));
                 }
             }
@@ -75,7 +79,13 @@ fn main() -> ExitCode {
         return finish(arguments.record, &text, || ("svg", svg));
     }
     let chosen = metrics().into_iter().filter(|metric| metric.name.contains(&arguments.only));
-    let outcomes: Vec<_> = chosen.map(|metric| metric.run(arguments.rounds)).collect();
+    let run = |mut metric: Metric| {
+        if let Some(subject) = &arguments.subject {
+            metric.keep(subject);
+        }
+        metric.run(arguments.rounds)
+    };
+    let outcomes: Vec<_> = chosen.map(run).collect();
     let text = report::table(&outcomes, arguments.rounds);
     finish(arguments.record, &text, || ("json", report::json(&outcomes, arguments.rounds)))
 }

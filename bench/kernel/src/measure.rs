@@ -5,13 +5,16 @@ use std::time::Instant;
 /// One round of one subject. Returns nanoseconds per operation.
 type Round = Box<dyn FnMut() -> f64>;
 
+/// Sets a subject up, when its metric is run: those of other metrics take no memory, and none of the caches, meanwhile.
+type Setup = Box<dyn FnOnce() -> Round>;
+
 /// One kind of operation, and everybody who does it.
 pub struct Metric {
     /// What a row of the table is called.
     pub name: String,
     /// What mallow must reach. Unit: nanoseconds per operation.
     pub bar: Option<f64>,
-    subjects: Vec<(&'static str, Round)>,
+    subjects: Vec<(&'static str, Setup)>,
 }
 
 /// What a subject took. Unit: nanoseconds per operation.
@@ -38,15 +41,25 @@ impl Metric {
         Self { name: name.into(), bar, subjects: Vec::new() }
     }
 
-    /// Adds a subject; `round` does a few milliseconds of work and says how long one operation took.
-    pub fn with(mut self, subject: &'static str, round: impl FnMut() -> f64 + 'static) -> Self {
-        self.subjects.push((subject, Box::new(round)));
+    /// Adds a subject; `setup` makes what does a round: a few milliseconds of work, of which it says how long one operation took.
+    pub fn with<R: FnMut() -> f64 + 'static>(
+        mut self,
+        subject: &'static str,
+        setup: impl FnOnce() -> R + 'static,
+    ) -> Self {
+        self.subjects.push((subject, Box::new(|| Box::new(setup()))));
         self
+    }
+
+    /// Leaves out everybody but `name`.
+    pub fn keep(&mut self, name: &str) {
+        self.subjects.retain(|(subject, _)| *subject == name);
     }
 
     /// Runs everybody in turns, once more than `rounds` to warm up.
     pub fn run(self, rounds: usize) -> Outcome {
-        let (names, mut subjects): (Vec<_>, Vec<_>) = self.subjects.into_iter().unzip();
+        let (names, setups): (Vec<_>, Vec<_>) = self.subjects.into_iter().unzip();
+        let mut subjects: Vec<Round> = setups.into_iter().map(|setup| setup()).collect();
         let mut figures: Vec<_> =
             names.into_iter().map(|subject| Figure { subject, rounds: Vec::new() }).collect();
         for round in 0..=rounds {

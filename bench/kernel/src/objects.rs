@@ -317,23 +317,23 @@ fn bursts(mut heap: impl Objects + 'static, live: u32) -> impl FnMut() -> f64 + 
 macro_rules! fast {
     ($name:expr, $bar:expr, |$heap:ident| $round:expr) => {{
         let metric = Metric::new($name, $bar);
-        let metric = metric.with("mallow", {
+        let metric = metric.with("mallow", || {
             let $heap = Mallow::new();
             $round
         });
-        let metric = metric.with("mallow, kmalloc", {
+        let metric = metric.with("mallow, kmalloc", || {
             let $heap = MallowKmalloc::new();
             $round
         });
-        let metric = metric.with("buddy-slab-allocator", {
+        let metric = metric.with("buddy-slab-allocator", || {
             let $heap = BuddySlab::new();
             $round
         });
-        let metric = metric.with("slab_allocator_rs", {
+        let metric = metric.with("slab_allocator_rs", || {
             let $heap = SlabAllocatorRs::new();
             $round
         });
-        metric.with("talc", {
+        metric.with("talc", || {
             let $heap = Talc::new();
             $round
         })
@@ -344,11 +344,11 @@ macro_rules! fast {
 macro_rules! everybody {
     ($name:expr, $bar:expr, |$heap:ident| $round:expr) => {{
         let metric = fast!($name, $bar, |$heap| $round);
-        let metric = metric.with("linked_list_allocator", {
+        let metric = metric.with("linked_list_allocator", || {
             let $heap = LinkedList::new();
             $round
         });
-        metric.with("buddy_system_allocator::Heap", {
+        metric.with("buddy_system_allocator::Heap", || {
             let $heap = BuddyHeap::new();
             $round
         })
