@@ -60,6 +60,7 @@ impl<S: Store> Space<S> {
     }
 
     /// The area that holds `page`.
+    #[inline]
     pub fn find(&self, page: PageNumber) -> Option<&Vma> {
         self.map.find(page.0).map(|found| self.areas.get(found.value))
     }

@@ -38,6 +38,8 @@ impl<P: Pool<Node>> RangeMap<P> {
         self.find_slow(key)
     }
 
+    /// Not inlined, so that the caller of [`RangeMap::find`] takes in the way of a good hint alone.
+    #[inline(never)]
     fn find_slow(&self, key: u64) -> Option<Found> {
         let (number, leaf) = self.leaf_from_root(key)?;
         let at = leaf.rank(key.min(MOST_KEY - 1)).checked_sub(1)?;
