@@ -289,9 +289,10 @@ impl Frame {
     #[inline]
     pub fn retire(&self, order: Order, next: FrameState) -> bool {
         let byte = self.byte();
-        let is_whole = Head::is_byte_allocated(byte) && byte >> 4 == order.get();
-        let is_alone = self.references() <= 1 && self.mappings() == 0;
-        if !is_whole || !is_alone || !Head::may_follow(byte, next) {
+        let is_whole = Head::may_be_freed_as(byte, next) && byte >> 4 == order.get();
+        // COST: one branch for both counts.
+        let is_alone = self.references() >> 1 | self.mappings() == 0;
+        if !is_whole || !is_alone {
             return false;
         }
         self.store_head(Head { state: next, order });

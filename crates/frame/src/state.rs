@@ -118,6 +118,20 @@ const NEXT: [u16; 16] = {
     table
 };
 
+/// For each state the set of those in which somebody owns a run, and which it may follow: [`NEXT`] from the other end.
+const FREED: [u16; 16] = {
+    let mut table = [0; 16];
+    let mut at = 0;
+    while at < STATES * STATES {
+        let (from, to) = (FrameState::ALL[at / STATES], FrameState::ALL[at % STATES]);
+        if from.is_allocated() && from.may_become(to) {
+            table[to as usize] |= from.bit();
+        }
+        at += 1;
+    }
+    table
+};
+
 const LOOKUP: [FrameState; 16] = {
     let mut table = [Poisoned; 16];
     let mut at = 0;
@@ -168,10 +182,10 @@ impl Head {
         NEXT[(byte & 15) as usize] & next.bit() != 0
     }
 
-    /// Whether `byte` is the head of a run that somebody owns.
+    /// Whether `byte` is the head of a run that somebody owns, and may turn to `next` when it is given back.
     #[inline]
-    pub(crate) const fn is_byte_allocated(byte: u8) -> bool {
-        ALLOCATED >> (byte & 15) & 1 != 0
+    pub(crate) const fn may_be_freed_as(byte: u8, next: FrameState) -> bool {
+        FREED[next as usize & 15] >> (byte & 15) & 1 != 0
     }
 
     #[inline]
