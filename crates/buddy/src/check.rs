@@ -101,7 +101,7 @@ impl Node {
             }
         }
         for (zone, walked) in self.zones().iter().zip(free) {
-            zone.check(table)?;
+            zone.check_lists(table)?;
             if zone.free() != walked {
                 return Err(Violation::Count { walked, counted: zone.free() });
             }
@@ -138,7 +138,7 @@ fn check_in_arrays(frame: FrameNumber, order: Order, cpus: &[CpuFrames]) -> Resu
 
 impl Zone {
     /// Walks the lists.
-    fn check(&self, table: FrameTable<'_>) -> Result<(), Violation> {
+    pub(crate) fn check_lists(&self, table: FrameTable<'_>) -> Result<(), Violation> {
         let mut walked = 0;
         for mobility in Mobility::ALL {
             for order in Order::all() {

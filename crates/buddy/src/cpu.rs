@@ -10,7 +10,7 @@
 //! One array per zone, mobility and order up to 3. Its owner is one processor, which has it by `&mut`; nobody else touches it, so that a hit costs
 //! no lock and no atomic read-modify-write. Another processor that wants the frames asks for them, see `drain`.
 
-use mallow_frame::{Frame, FrameRun, FrameState, FrameTable, Head, Mobility, Place, Window, ZoneKind};
+use mallow_frame::{Frame, FrameRun, FrameState, FrameTable, Head, Mobility, Place, ZoneKind};
 use mallow_units::{FrameNumber, Order};
 
 use crate::node::{Node, Refused};
@@ -275,27 +275,8 @@ impl CpuFrames {
         let begin = slot.begin();
         let (first, end) = (begin + count as usize, begin + held as usize);
         let Some(cold) = self.items.get(begin..first) else { return };
-        // COST: every second frame is merged, which writes to two frames somewhere else in the table. To look at all of them first
-        // makes one wait of 2 x 32, which is a third of the time when the table does not fit the cache.
-        let neighbours = cold.iter().filter_map(|frame| table.get(FrameNumber(*frame ^ order.frames())));
-        core::hint::black_box(neighbours.fold(0, |all, entry| all ^ entry.look_ahead(table)));
-        zone.count_freed(order, count);
-        // Nearly all frames of an array are in one region, and belong where its frames belong.
-        let usual = Place::of_index(slot.0 % KINDS);
-        let mut window = None;
-        for frame in cold.iter().copied().map(FrameNumber) {
-            if window.and_then(|window: Window<'_>| window.get(frame)).is_none() {
-                window = table.window(frame);
-            }
-            let Some((window, entry)) = window.and_then(|window| Some((window, window.get(frame)?))) else {
-                continue;
-            };
-            if entry.place_index() == usual.index() {
-                zone.merge(table, window, (frame, entry), order, usual);
-            } else {
-                zone.merge_elsewhere(table, window, (frame, entry), order);
-            }
-        }
+        // Nearly all frames of an array belong where its frames belong.
+        zone.put_all(table, cold, order, Place::of_index(slot.0 % KINDS));
         self.items.copy_within(first..end, begin);
         self.counts[slot.0] = held - count;
     }

@@ -79,6 +79,42 @@ impl FreeArea {
         self.masks[mobility.index()] |= 1 << order.get();
     }
 
+    /// [`FreeArea::link`] for many of one kind: list and mask are written once.
+    #[inline(always)]
+    pub(crate) fn link_all<'t>(
+        &mut self,
+        table: FrameTable<'_>,
+        window: Window<'_>,
+        blocks: impl Iterator<Item = (FrameNumber, &'t Frame)>,
+        order: Order,
+        mobility: Mobility,
+    ) {
+        let place = &mut self.lists[mobility.index()][order.index()];
+        // A copy, so that it stays in registers while the entries are written.
+        let mut list = place.clone();
+        blocks.for_each(|(first, entry)| list.push_front_of(table, window, first, entry));
+        *place = list;
+        // INVARIANT: (1).
+        self.masks[mobility.index()] |= u16::from(!place.is_empty()) << order.get();
+    }
+
+    /// [`FreeArea::unlink`] for many of one kind: list and mask are written once.
+    #[inline(always)]
+    pub(crate) fn unlink_all<'t>(
+        &mut self,
+        table: FrameTable<'_>,
+        entries: impl Iterator<Item = &'t Frame>,
+        order: Order,
+        mobility: Mobility,
+    ) {
+        let place = &mut self.lists[mobility.index()][order.index()];
+        let mut list = place.clone();
+        entries.for_each(|entry| list.unlink(table, entry));
+        *place = list;
+        // INVARIANT: (1).
+        self.masks[mobility.index()] &= !(u16::from(place.is_empty()) << order.get());
+    }
+
     /// Counts frames that are on lists from now on.
     #[inline(always)]
     pub(crate) const fn add(&mut self, frames: u32) {

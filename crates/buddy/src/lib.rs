@@ -36,6 +36,7 @@
 #[cfg(test)]
 extern crate alloc;
 
+mod batch;
 pub mod buddyinfo;
 pub mod check;
 pub mod compact;

@@ -214,7 +214,8 @@ impl Zone {
         order: Order,
         place: Place,
     ) {
-        let (mut first, mut head, mut order) = (first.0, entry, order);
+        let (least, mut order) = (order, order);
+        let (mut first, mut head) = (first.0, entry);
         while order < Order::MAX {
             let length = order.frames();
             let buddy = FrameNumber(first ^ length);
@@ -234,22 +235,11 @@ impl Zone {
             let Some(double) = order.double() else { break };
             order = double;
         }
-        turn(head, Head::single(FrameState::Tail));
+        if order != least {
+            turn(head, Head::single(FrameState::Tail));
+        }
         turn(head, Head { state: FrameState::Buddy, order });
         self.area.link(table, window, (FrameNumber(first), head), order, place.mobility);
-    }
-
-    /// As [`Zone::merge`], for a frame whose block has changed its mobility while it was in an array.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn merge_elsewhere(
-        &mut self,
-        table: FrameTable<'_>,
-        window: Window<'_>,
-        (first, entry): (FrameNumber, &Frame),
-        order: Order,
-    ) {
-        self.merge(table, window, (first, entry), order, entry.place());
     }
 
     /// Takes a free buddy of another mobility off its list and gives it this one; no, if it is in another zone.

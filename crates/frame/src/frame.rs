@@ -24,7 +24,6 @@ use mallow_units::Order;
 
 use crate::place::{Mobility, Place};
 use crate::state::{FrameState, Head};
-use crate::table::FrameTable;
 
 /// No frame, in a link.
 pub(crate) const NOBODY: u32 = u32::MAX;
@@ -309,14 +308,6 @@ impl Frame {
         self.mappings.store(from.mappings.swap(0, Ordering::Relaxed), Ordering::Relaxed);
         self.flags.store(from.flags.load(Ordering::Relaxed), Ordering::Relaxed);
         from.flags.store(0, Ordering::Relaxed);
-    }
-
-    /// Reads what the links lead to, without need for the answer: so that an unlinking soon after finds it near. Whoever unlinks a
-    /// whole batch lets the processor wait for all of it at once.
-    #[inline]
-    pub fn look_ahead(&self, table: FrameTable<'_>) -> u8 {
-        let read = |place| table.at(place).map_or(0, Self::byte);
-        read(self.prev()) ^ read(self.next())
     }
 
     #[inline]
