@@ -164,12 +164,17 @@ impl CpuFrames {
     }
 
     /// Takes half an array from a zone, at least one run, and never more than its low watermark allows.
+    ///
+    /// A quarter will do rather than that a block is cut whose rest goes back in pieces: the next fill would begin with these pieces, end one run
+    /// short, and cut the next block, and so on for ever.
     fn fill(&mut self, table: FrameTable<'_>, zone: &mut Zone, request: &Request) {
         let (order, mobility) = (request.order, request.mobility);
         let spare = zone.free().saturating_sub(zone.watermarks().low) >> order.get();
-        let slot = Slot::of(Place { zone: zone.kind(), mobility }.index(), order);
-        let mut left = (self.capacity(order) / 2).min(spare).max(1);
-        while left > 0 {
+        let Some(slot) = Slot::of(Place { zone: zone.kind(), mobility }.index(), order) else { return };
+        let room = self.most[slot.0].saturating_sub(self.counts[slot.0]);
+        let wanted = (self.capacity(order) / 2).min(spare).max(1).min(room);
+        let mut left = wanted;
+        while left > wanted / 2 || left > 0 && zone.has_some(order, left << order.get(), mobility) {
             let (first, found) = match zone.take_some(table, order, left << order.get(), mobility) {
                 Some(taken) => taken,
                 None => match zone.take(table, order, mobility) {
@@ -177,17 +182,36 @@ impl CpuFrames {
                     None => return,
                 },
             };
-            let runs = 1 << (found.get() - order.get());
-            // The highest first, so that they are handed out by rising address.
-            for run in (0..runs).rev() {
-                let frame = FrameNumber(first.0 + (run << order.get()));
-                let Some((entry, slot)) = table.get(frame).zip(slot) else { continue };
-                turn(entry, Head { state: FrameState::PerCpu, order });
-                let has_room = self.push(slot, frame);
-                debug_assert!(has_room, "an array is filled to half of its length");
-            }
-            left -= runs.min(left);
+            self.push_all(table, slot, first, (found, order));
+            left -= (1 << (found.get() - order.get())).min(left);
         }
+    }
+
+    /// Cuts a block in transit of order `found` into runs of `order`, for which the array has room.
+    #[inline]
+    fn push_all(
+        &mut self,
+        table: FrameTable<'_>,
+        slot: Slot,
+        first: FrameNumber,
+        (found, order): (Order, Order),
+    ) {
+        let runs = 1_u32 << (found.get() - order.get());
+        let count = self.counts[slot.0];
+        let begin = slot.begin() + count as usize;
+        let room = self.items.get_mut(begin..begin + runs as usize);
+        let Some((window, room)) = table.window(first).zip(room) else { return };
+        // The highest first, so that they are handed out by rising address.
+        for (item, run) in room.iter_mut().zip((0..runs).rev()) {
+            let frame = FrameNumber(first.0 + (run << order.get()));
+            if let Some(entry) = window.get(frame) {
+                turn(entry, Head { state: FrameState::PerCpu, order });
+            }
+            *item = frame.0;
+        }
+        // INVARIANT: (1) no more was taken than there is room for.
+        self.counts[slot.0] = count + runs;
+        debug_assert!(self.counts[slot.0] <= self.most[slot.0], "an array is filled to half of its length");
     }
 
     /// Frees a run, into the array if there is one for its order.
@@ -322,19 +346,6 @@ impl CpuFrames {
     #[inline]
     const fn capacity(&self, order: Order) -> u32 {
         if order.index() < ORDERS { self.most[order.index() * KINDS] } else { 0 }
-    }
-
-    /// Whether there was room.
-    fn push(&mut self, slot: Slot, frame: FrameNumber) -> bool {
-        let count = self.counts[slot.0];
-        if count >= self.most[slot.0] {
-            return false;
-        }
-        let Some(item) = self.items.get_mut(slot.begin() + count as usize) else { return false };
-        *item = frame.0;
-        // INVARIANT: (1) it was less than `most`.
-        self.counts[slot.0] = count + 1;
-        true
     }
 }
 

@@ -144,6 +144,12 @@ impl Zone {
         Some(first)
     }
 
+    /// Whether a block of `mobility` of at least `order`, and at most `most` frames, is free.
+    #[inline]
+    pub(crate) fn has_some(&self, order: Order, most: u32, mobility: Mobility) -> bool {
+        self.area.smallest(mobility, order).is_some_and(|found| found.frames() <= most)
+    }
+
     /// Takes a block of at most `most` frames, if one of `mobility` is free; returns it, in transit, with its order.
     ///
     /// For refills: the pieces of a block that is used up whole need not visit the lists.
