@@ -34,8 +34,7 @@ struct Arguments {
 
 impl Arguments {
     fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut made =
-            Self { only: String::new(), subject: None, rounds: 5, record: None, churn: false };
+        let mut made = Self { only: String::new(), subject: None, rounds: 5, record: None, churn: false };
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value"));
             match word.as_str() {
