@@ -102,6 +102,11 @@ impl Allocator {
         }
     }
 
+    /// The same for a process, which will say when it has started.
+    pub(crate) const fn before_start(os: &'static dyn Os) -> Self {
+        Self { counters: Counters::before_start(), ..Self::new(os) }
+    }
+
     /// The operating system under it.
     pub fn os(&self) -> &'static dyn Os {
         self.os

@@ -13,11 +13,13 @@ use core::ptr::{self, NonNull};
 
 use mallow_ds::sync::{AtomicU64, Ordering};
 use mallow_trace::segment::{
-    self, COUNTERS_AT, KEPT_AT, LANDMARK_COUNT_AT, MAGIC_AT, TRIM_ASKED_AT, TRIM_BYTES_AT, TRIM_DONE_AT,
-    TRIM_TAKEN_AT, VERSION_AT, VERSION_WORD, WORDS,
+    self, CLASS_COUNT_AT, CLASS_COUNTERS_AT, COUNTERS_AT, KEPT_AT, LANDMARK_COUNT_AT, MAGIC_AT,
+    TRIM_ASKED_AT, TRIM_BYTES_AT, TRIM_DONE_AT, TRIM_TAKEN_AT, VERSION_AT, VERSION_WORD, WORDS,
 };
 use mallow_trace::{Counter, Landmark};
-use mallow_units::word::to_usize;
+use mallow_units::SizeClass;
+use mallow_units::size_class::CLASS_COUNT;
+use mallow_units::word::{low_half, to_usize};
 
 /// The counters of one allocator.
 #[derive(Debug)]
@@ -29,6 +31,10 @@ pub struct Counters {
     shown_at: AtomicU64,
     run_bytes: AtomicU64,
     large_bytes: AtomicU64,
+    /// Address of the counters of size classes in a tool's file, 0 if there is none.
+    file_classes_at: AtomicU64,
+    /// Not 0 until it is known whether there is such a file.
+    is_waiting: AtomicU64,
 }
 
 /// A mapped segment.
@@ -77,6 +83,32 @@ impl Mapped {
     }
 }
 
+/// Counters of size classes: blocks handed out, and given back.
+type Classes = [[AtomicU64; 2]; CLASS_COUNT];
+
+/// Those in a tool's file.
+///
+/// # Invariants
+///
+/// 1. They are mapped for ever.
+#[derive(Clone, Copy, Debug)]
+struct FileClasses(NonNull<Classes>);
+
+impl FileClasses {
+    /// Those whose address is in `word`; `None` if that is 0.
+    fn at(word: &AtomicU64) -> Option<Self> {
+        // ORDERING: Acquire pairs with the Release in `show_in`.
+        let address = to_usize(word.load(Ordering::Acquire));
+        // INVARIANT: 1, such a word is 0, or was set in `show_in`.
+        NonNull::new(ptr::with_exposed_provenance_mut(address)).map(Self)
+    }
+
+    fn counters<'a>(self) -> &'a Classes {
+        // SAFETY: mapped for ever, aligned, and shared as atomics only (1).
+        unsafe { self.0.as_ref() }
+    }
+}
+
 impl Counters {
     /// All zero.
     pub const fn new() -> Self {
@@ -86,7 +118,25 @@ impl Counters {
             shown_at: AtomicU64::new(0),
             run_bytes: AtomicU64::new(0),
             large_bytes: AtomicU64::new(0),
+            file_classes_at: AtomicU64::new(0),
+            is_waiting: AtomicU64::new(0),
         }
+    }
+
+    /// The same for a process that will say at its start whether a tool has made a file: what is of a size class stays with the heaps until
+    /// then.
+    pub(crate) const fn before_start() -> Self {
+        Self { is_waiting: AtomicU64::new(1), ..Self::new() }
+    }
+
+    /// It is known now.
+    pub(crate) fn start(&self) {
+        self.is_waiting.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether it is not known yet.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Ordering::Relaxed) != 0
     }
 
     /// Makes `segment`, zeroed memory, the process's own, with these landmarks, and counts in it from now on, if not in a tool's.
@@ -117,18 +167,29 @@ impl Counters {
         home.word(MAGIC_AT).store(segment::MAGIC, Ordering::Release);
     }
 
-    /// Copies all that is shown to `segment`, and counts in it from now on.
+    /// Copies all that is shown to `file`, and counts in it from now on.
     ///
     /// # Safety
     ///
-    /// 1. `segment` is a mapped segment of this version, claimed by this process, and stays mapped for ever.
-    pub unsafe fn show_in(&self, segment: NonNull<u64>) {
+    /// 1. `file` is a mapped segment of this version, with room for the counters of size classes behind it (`FILE_BYTES`), claimed by this
+    ///    process, and stays mapped for ever.
+    pub unsafe fn show_in(&self, file: NonNull<u64>) {
         // INVARIANT: 1, by (1).
-        self.move_to(Mapped(segment));
+        let segment = Mapped(file);
+        self.move_to(segment);
+        // SAFETY: there is room behind the segment (1).
+        let classes = unsafe { file.add(CLASS_COUNTERS_AT) }.cast();
+        // INVARIANT: 1, by (1).
+        // What a program counted that this process has replaced.
+        FileClasses(classes).counters().iter().flatten().for_each(|word| word.store(0, Ordering::Relaxed));
+        segment.set(CLASS_COUNT_AT, CLASS_COUNT as u64);
+        // ORDERING: Release, as in `move_to`.
+        self.file_classes_at.store(classes.as_ptr().expose_provenance() as u64, Ordering::Release);
     }
 
     /// Counts in the process's own segment again: in a forked child, whose parent owns the tool's.
     pub fn hide(&self) {
+        self.file_classes_at.store(0, Ordering::Relaxed);
         let home = Mapped::at(&self.home_at);
         if let Some(home) = home {
             if Mapped::at(&self.shown_at).is_some_and(|shown| shown.address() != home.address()) {
@@ -144,7 +205,7 @@ impl Counters {
 
     fn move_to(&self, segment: Mapped) {
         if let Some(shown) = Mapped::at(&self.shown_at) {
-            for index in COUNTERS_AT + Counter::COUNT..WORDS {
+            for index in COUNTERS_AT + Counter::COUNT..CLASS_COUNT_AT {
                 segment.set(index, shown.get(index));
             }
             segment.set(LANDMARK_COUNT_AT, shown.get(LANDMARK_COUNT_AT));
@@ -260,6 +321,14 @@ impl Counters {
         self.raise(Counter::PeakHeapBytes, bytes as u64);
     }
 
+    /// Enters what a thread handed out and took back of a size class since the last time.
+    pub(crate) fn settle_class(&self, class: SizeClass, change: Change) {
+        let Some(file) = FileClasses::at(&self.file_classes_at) else { return };
+        let [allocations, frees] = &file.counters()[class.index()];
+        allocations.fetch_add(change.allocations as u64, Ordering::Relaxed);
+        frees.fetch_add(change.frees as u64, Ordering::Relaxed);
+    }
+
     /// Enters what a thread, or a large or medium block, handed out and took back since the last time.
     pub fn settle(&self, change: Change) {
         self.add(Counter::Allocations, change.allocations);
@@ -272,6 +341,51 @@ impl Counters {
         if now < 1 << 62 {
             counters[Counter::PeakLiveBytes as usize].fetch_max(now, Ordering::Relaxed);
         }
+    }
+}
+
+/// Blocks of one size class that went out to the program and came home since the last time that this was entered, in one word: those that
+/// went out, and 2³² times those that came home. A heap ticks long before there are 2³¹ of either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Passed(i64);
+
+impl Passed {
+    pub(crate) const NOTHING: Self = Self(0);
+
+    /// So many blocks went out, and so many came home.
+    #[inline(always)]
+    pub(crate) const fn new(out: u32, home: u32) -> Self {
+        Self((home as i64) << u32::BITS | out as i64)
+    }
+
+    /// So many blocks that are said to have gone out never did.
+    pub(crate) const fn unused(out: u32) -> Self {
+        Self(-(out as i64))
+    }
+
+    /// Both together.
+    #[inline(always)]
+    pub(crate) const fn and(self, more: Self) -> Self {
+        Self(self.0.wrapping_add(more.0))
+    }
+
+    /// The same in blocks and bytes of `class`.
+    pub(crate) fn change(self, class: SizeClass) -> Change {
+        let out = i64::from(low_half(self.0.cast_unsigned()).cast_signed());
+        let home = self.0.wrapping_sub(out) >> u32::BITS;
+        let [allocations, frees] = [out, home].map(|blocks| to_usize(blocks.cast_unsigned()));
+        let bytes = |blocks: usize| blocks.wrapping_mul(class.block_bytes());
+        Change { allocations, frees, allocated_bytes: bytes(allocations), freed_bytes: bytes(frees) }
+    }
+}
+
+impl Change {
+    /// Adds another one. What was handed out and never reached the program is taken off, so single numbers may be below zero.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.allocations = self.allocations.wrapping_add(more.allocations);
+        self.frees = self.frees.wrapping_add(more.frees);
+        self.allocated_bytes = self.allocated_bytes.wrapping_add(more.allocated_bytes);
+        self.freed_bytes = self.freed_bytes.wrapping_add(more.freed_bytes);
     }
 }
 

@@ -26,7 +26,7 @@ use mallow_units::size_class::{CLASS_COUNT, QUANTUM, SMALL_INDEX};
 use crate::bin::Bin;
 use crate::block::{self, Block};
 use crate::config::{HEAP_STRIDE, PARCEL_SLOTS};
-use crate::counters::Change;
+use crate::counters::{Change, Passed};
 use crate::remote::Parcel;
 use crate::run_cache::RunCache;
 use crate::slab::{Batch, Slab};
@@ -87,7 +87,39 @@ pub struct Heap {
     pub(crate) awake_ms: AtomicU64,
     /// The allocator's count of trims when this heap last followed one.
     pub(crate) trims_seen: Cell<u64>,
+    /// What is of no size class and has not been entered into the statistics.
     change: Cell<Change>,
+    /// The same of each size class. Behind the heap, because the heaps of those who have none do not need it.
+    tally: Cell<Option<&'static Tally>>,
+}
+
+/// What has passed of each size class and has not been entered into the statistics.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    /// One bit for each class of which something has.
+    noted: Cell<u64>,
+    passed: [Cell<Passed>; CLASS_COUNT],
+}
+
+impl Tally {
+    pub(crate) const fn new() -> Self {
+        Self { noted: Cell::new(0), passed: [const { Cell::new(Passed::NOTHING) }; CLASS_COUNT] }
+    }
+
+    #[inline(always)]
+    fn note(&self, class: SizeClass, more: Passed) {
+        let passed = &self.passed[class.index()];
+        passed.set(passed.get().and(more));
+        self.noted.set(self.noted.get() | 1 << class.index());
+    }
+
+    /// Takes what there is of the first class of which there is something.
+    fn take_first(&self) -> Option<(SizeClass, Passed)> {
+        let noted = self.noted.get();
+        let class = SizeClass::at(noted.trailing_zeros() as usize)?;
+        self.noted.set(noted & noted.wrapping_sub(1));
+        Some((class, self.passed[class.index()].replace(Passed::NOTHING)))
+    }
 }
 
 /// How fast the thread allocates, in cycles.
@@ -158,11 +190,17 @@ impl Heap {
             awake_ms: AtomicU64::new(0),
             trims_seen: Cell::new(0),
             change: Cell::new(Change { allocations: 0, frees: 0, allocated_bytes: 0, freed_bytes: 0 }),
+            tally: Cell::new(None),
         }
     }
 
     /// Where the lists are, for tools that read them.
     pub(crate) const LISTS_AT: usize = offset_of!(Self, lists);
+
+    /// Gives a new heap its tally.
+    pub(crate) fn count_in(&self, tally: &'static Tally) {
+        self.tally.set(Some(tally));
+    }
 
     /// Gives a new heap its id.
     pub(crate) fn set_id(&self, id: u16) {
@@ -272,45 +310,55 @@ impl Heap {
         self.lists[class].replace(block::NONE)
     }
 
-    /// Enters into the statistics what left `slab` and what had come home to it.
-    pub(crate) fn note(&self, slab: &Slab, batch: Batch) {
-        let bytes = slab.block_bytes();
-        self.note_change(Change {
-            allocations: batch.block_count as usize,
-            frees: batch.come_home as usize,
-            allocated_bytes: batch.block_count as usize * bytes,
-            freed_bytes: batch.come_home as usize * bytes,
-        });
+    /// Enters into the statistics what left a slab of `class` and what had come home to it.
+    #[inline(always)]
+    pub(crate) fn note(&self, class: SizeClass, batch: Batch) {
+        self.note_passed(class, Passed::new(batch.block_count, batch.come_home));
     }
 
     /// Enters into the statistics what has come home to `slab`.
     pub(crate) fn note_frees(&self, slab: &Slab) {
-        let frees = slab.count() as usize;
-        let freed_bytes = frees * slab.block_bytes();
-        self.note_change(Change { frees, freed_bytes, ..Change::default() });
+        self.note_passed(slab.class(), Passed::new(0, slab.count()));
     }
 
-    /// Enters a change into the statistics.
+    /// Enters into the statistics that `blocks` blocks have come home to `slab`.
+    pub(crate) fn note_home(&self, slab: &Slab, blocks: u32) {
+        self.note_passed(slab.class(), Passed::new(0, blocks));
+    }
+
+    /// Undoes the hand-out of `blocks` blocks that never reached the program.
+    pub(crate) fn note_unused(&self, slab: &Slab, blocks: u32) {
+        self.note_passed(slab.class(), Passed::unused(blocks));
+    }
+
+    #[inline(always)]
+    fn note_passed(&self, class: SizeClass, more: Passed) {
+        if let Some(tally) = self.tally.get() {
+            tally.note(class, more);
+        }
+    }
+
+    /// Enters a change that is of no size class into the statistics.
     pub(crate) fn note_change(&self, more: Change) {
         let mut change = self.change.get();
-        change.allocations += more.allocations;
-        change.frees += more.frees;
-        change.allocated_bytes += more.allocated_bytes;
-        change.freed_bytes += more.freed_bytes;
+        change.add(more);
         self.change.set(change);
     }
 
-    /// Undoes the hand-out of `blocks` blocks of `bytes` bytes each that never reached the program.
-    pub(crate) fn note_unused(&self, slab: &Slab, blocks: u32) {
-        let mut change = self.change.get();
-        change.allocations = change.allocations.wrapping_sub(blocks as usize);
-        change.allocated_bytes = change.allocated_bytes.wrapping_sub(blocks as usize * slab.block_bytes());
-        self.change.set(change);
-    }
-
-    /// Takes what has come together for the statistics.
-    pub(crate) fn take_change(&self) -> Change {
+    /// Takes what has come together for the statistics and is of no size class.
+    pub(crate) fn take_unclassed(&self) -> Change {
         self.change.take()
+    }
+
+    /// Takes what has come together for the statistics, after `each` has seen what is of a size class.
+    pub(crate) fn take_change(&self, mut each: impl FnMut(SizeClass, Change)) -> Change {
+        let mut change = self.take_unclassed();
+        while let Some((class, passed)) = self.tally.get().and_then(Tally::take_first) {
+            let of_class = passed.change(class);
+            each(class, of_class);
+            change.add(of_class);
+        }
+        change
     }
 
     /// Says that the heap is in the middle of a step, until the answer is dropped.

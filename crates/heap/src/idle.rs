@@ -239,7 +239,12 @@ impl Allocator {
 
     /// Enters into the counters what `heap` has counted.
     pub(crate) fn settle(&self, heap: &Heap) {
-        self.counters.settle(heap.take_change());
+        let change = if self.counters.is_waiting() {
+            heap.take_unclassed()
+        } else {
+            heap.take_change(|class, change| self.counters.settle_class(class, change))
+        };
+        self.counters.settle(change);
     }
 }
 

@@ -27,7 +27,7 @@ use crate::realloc::fits_in_place;
 use crate::shared::Found;
 
 /// The allocator of this process.
-pub static ROOT: Allocator = Allocator::new(&LINUX);
+pub static ROOT: Allocator = Allocator::before_start(&LINUX);
 
 static THREAD_EXIT: ThreadExit = ThreadExit::new(thread_exits);
 
@@ -346,15 +346,20 @@ pub unsafe extern "C" fn constructor(
         ROOT.shared.set_processors(processors);
     }
     hooks::at_fork(before_fork, after_fork_in_parent, after_fork_in_child);
-    if hooks::is_secure() {
-        return;
+    let environ = (!hooks::is_secure()).then(|| {
+        // SAFETY: the environment block (1); what is read from it is not kept.
+        unsafe { Environ::new(environment) }
+    });
+    if let Some(environ) = &environ {
+        ROOT.options.read_glibc(|name| environ.value(name.as_bytes()));
+        if let Some(text) = environ.value(b"MALLOW") {
+            let path = ROOT.options.read(text, |wrong| line::warn(format_args!("{wrong}")));
+            path.and_then(show_counters);
+        }
     }
-    // SAFETY: the environment block (1); what is read from it is not kept.
-    let environ = unsafe { Environ::new(environment) };
-    ROOT.options.read_glibc(|name| environ.value(name.as_bytes()));
-    if let Some(text) = environ.value(b"MALLOW") {
-        let path = ROOT.options.read(text, |wrong| line::warn(format_args!("{wrong}")));
-        path.and_then(show_counters);
+    ROOT.counters.start();
+    if environ.is_none() {
+        return;
     }
     set_trim_threshold(usize::try_from(ROOT.options.get(Key::TrimThreshold)).unwrap_or(usize::MAX));
     if ROOT.is_slow_mode() {
@@ -376,7 +381,7 @@ fn show_counters(path: &[u8]) -> Option<()> {
     buffer.get_mut(..path.len())?.copy_from_slice(path);
     let path = CStr::from_bytes_until_nul(&buffer).ok()?;
     let fd = call::open(path, true).ok()?;
-    let mapped = call::map_shared(fd, segment::SEGMENT_BYTES);
+    let mapped = call::map_shared(fd, segment::FILE_BYTES);
     call::close(fd);
     let words = mapped.ok()?.cast::<u64>();
     let word = |index: usize| {
@@ -399,7 +404,7 @@ fn show_counters(path: &[u8]) -> Option<()> {
         Err(claimed_by) if claimed_by == me => {}
         Err(_) => return None,
     }
-    // SAFETY: a mapped segment of this version, claimed, and never unmapped.
+    // SAFETY: a mapped segment of this version, with the rest of its page, claimed, and never unmapped.
     unsafe { ROOT.counters.show_in(words) };
     Some(())
 }

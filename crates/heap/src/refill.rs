@@ -37,7 +37,7 @@ impl Allocator {
         }
         let Some(batch) = slab.take_whole_list() else { return false };
         heap.pace.spend(batch.block_count);
-        heap.note(slab, batch);
+        heap.note(class, batch);
         heap.set_list(class.index(), batch.first, false);
         true
     }
@@ -69,7 +69,7 @@ impl Allocator {
                 slab.take_local(most).or_else(|| slab.carve(self.os()))
             };
             if let Some(batch) = batch {
-                heap.note(slab, batch);
+                heap.note(class, batch);
                 self.hand_out(heap, slab, batch, most);
                 return true;
             }

@@ -18,7 +18,7 @@ use mallow_units::page::{self, PAGE_BYTES};
 use mallow_units::word::to_usize;
 
 use crate::config::{MAX_HEAPS, WARM_TOTAL_BYTES};
-use crate::heap::Heap;
+use crate::heap::{Heap, Tally};
 
 /// Bytes mapped at a time for heaps.
 const NURSERY_BYTES: usize = 64 * KIB;
@@ -43,6 +43,13 @@ pub struct Nursery {
 // SAFETY: the memory in it belongs to the nursery alone, and heaps are `Sync`.
 unsafe impl Send for Nursery {}
 
+/// A heap, and what it counts in.
+#[repr(C)]
+struct Placed {
+    heap: Heap,
+    tally: Tally,
+}
+
 /// The heaps of one allocator.
 #[derive(Debug)]
 pub struct Registry {
@@ -65,7 +72,7 @@ impl Registry {
     }
 
     /// Bytes from one heap to the next.
-    pub(crate) const HEAP_BYTES: usize = size_of::<Heap>().next_multiple_of(64);
+    pub(crate) const HEAP_BYTES: usize = size_of::<Placed>().next_multiple_of(64);
 
     /// What a landmark of the table of heaps is; `None` for others.
     pub(crate) fn landmark(&self, landmark: Landmark) -> Option<usize> {
@@ -175,10 +182,11 @@ impl Registry {
             self.table.store(table.as_ptr().expose_provenance() as u64, Ordering::Release);
         }
         let place = nursery.place(os)?;
-        // SAFETY: fresh memory, aligned and large enough for a heap.
-        unsafe { place.write(Heap::empty()) };
+        // SAFETY: fresh memory, aligned and large enough for a heap and its tally.
+        unsafe { place.write(Placed { heap: Heap::empty(), tally: Tally::new() }) };
         // SAFETY: written just now, and never released.
-        let heap = unsafe { place.as_ref() };
+        let Placed { heap, tally } = unsafe { place.as_ref() };
+        heap.count_in(tally);
         heap.set_id(u16::try_from(id).ok()?);
         heap.owner.update(Owner::opened).ok()?;
         self.slot(id)?.store(place.as_ptr().expose_provenance() as u64, Ordering::Relaxed);
@@ -232,7 +240,7 @@ impl Nursery {
         Some(heap)
     }
 
-    fn place(&mut self, os: &dyn Os) -> Option<NonNull<Heap>> {
+    fn place(&mut self, os: &dyn Os) -> Option<NonNull<Placed>> {
         const STRIDE: usize = Registry::HEAP_BYTES;
         if self.free_bytes < STRIDE {
             self.free = Some(os.map(NURSERY_BYTES, PAGE_BYTES).ok()?);

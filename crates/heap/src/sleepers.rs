@@ -25,7 +25,6 @@ use mallow_units::size_class::QUANTUM;
 
 use crate::allocator::Allocator;
 use crate::config::SLEEP_MS;
-use crate::counters::Change;
 use crate::heap::Heap;
 use crate::misuse;
 use crate::region;
@@ -102,9 +101,7 @@ impl Allocator {
             // One was freed twice, in the place of another.
             misuse::damaged_list(slab, slab.start());
         }
-        let bytes = slab.block_bytes();
-        let frees = slab.counted.get() as usize;
-        heap.note_change(Change { frees, freed_bytes: frees * bytes, ..Change::default() });
+        heap.note_home(slab, slab.counted.get().into());
         other.bins[slab.class().index()].note_closed(slab);
         self.give_up_run(heap, slab);
     }

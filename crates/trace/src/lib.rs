@@ -28,4 +28,4 @@ mod snapshot;
 
 pub use counter::{Counter, Unit};
 pub use landmark::Landmark;
-pub use snapshot::{SegmentError, Snapshot, Trims};
+pub use snapshot::{ClassCounters, SegmentError, Snapshot, Trims};

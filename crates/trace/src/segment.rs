@@ -11,8 +11,10 @@
 //!    40   320   landmarks, in the order of `Landmark::ALL`
 //!   104   832   bytes in a block of each size class, 16 bits each
 //!   120   960   freed large blocks that are kept: address and bytes of each, 0 for an empty place
-//!   376  3008   not used, 0
-//!   384  3072   end
+//!   376  3008   number of size classes that are counted one by one in a file, 0 if none is
+//!   377  3016   not used, 0
+//!   384  3072   end of a process's own segment; in a file: blocks of each size class handed out, and given back
+//!   512  4096   end of a file
 //! ```
 //!
 //! Each process on mallow has one in memory of its own, in a page that is dirty anyway. A tool that wants to read it after
@@ -92,6 +94,15 @@ pub const KEPT_AT: usize = 120;
 /// Places for large blocks that are kept.
 pub const KEPT_PLACES: usize = 128;
 
+/// Index of the word that says of how many size classes a file has counters of their own.
+pub const CLASS_COUNT_AT: usize = 376;
+
+/// Index of the first of these counters' words, behind a process's own segment: for each class blocks handed out, and blocks given back.
+pub const CLASS_COUNTERS_AT: usize = WORDS;
+
+/// Bytes. A file of a tool: a segment, and the counters of size classes; a page, which it takes anyway.
+pub const FILE_BYTES: usize = SEGMENT_BYTES + 2 * MAX_CLASSES * WORD_BYTES;
+
 /// Bytes in a word.
 const WORD_BYTES: usize = size_of::<u64>();
 
@@ -100,7 +111,8 @@ const _: () = {
     assert!(MAGIC_AT < VERSION_AT && VERSION_AT < PID_WORD && PID_WORD < LANDMARK_COUNT_AT);
     assert!(LANDMARK_COUNT_AT < TRIM_ASKED_AT && TRIM_BYTES_AT < COUNTERS_AT);
     assert!(Counter::COUNT <= MAX_COUNTERS && Landmark::COUNT <= MAX_LANDMARKS);
-    assert!(KEPT_AT + 2 * KEPT_PLACES <= WORDS);
+    assert!(KEPT_AT + 2 * KEPT_PLACES <= CLASS_COUNT_AT && CLASS_COUNT_AT < WORDS);
+    assert!(FILE_BYTES == 4096);
 };
 
 /// Returns a segment that nobody has claimed, with every counter at zero.

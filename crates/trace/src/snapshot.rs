@@ -7,9 +7,9 @@ use core::error::Error;
 use core::fmt;
 
 use crate::segment::{
-    self, CLASSES_AT, CLASSES_PER_WORD, KEPT_AT, KEPT_PLACES, LANDMARK_COUNT_AT, MAGIC_AT, MAX_CLASSES,
-    MAX_COUNTERS, MAX_LANDMARKS, PID_WORD, SEGMENT_BYTES, TRIM_ASKED_AT, TRIM_BYTES_AT, TRIM_DONE_AT,
-    TRIM_TAKEN_AT, VERSION_AT,
+    self, CLASS_COUNT_AT, CLASSES_AT, CLASSES_PER_WORD, FILE_BYTES, KEPT_AT, KEPT_PLACES, LANDMARK_COUNT_AT,
+    MAGIC_AT, MAX_CLASSES, MAX_COUNTERS, MAX_LANDMARKS, PID_WORD, SEGMENT_BYTES, TRIM_ASKED_AT,
+    TRIM_BYTES_AT, TRIM_DONE_AT, TRIM_TAKEN_AT, VERSION_AT,
 };
 use crate::{Counter, Landmark};
 
@@ -22,6 +22,8 @@ pub struct Snapshot {
     /// All of them, or none.
     landmarks: Option<[u64; Landmark::COUNT]>,
     classes: [u16; MAX_CLASSES],
+    /// Of each class; `None` if they are not counted.
+    class_counters: Option<[ClassCounters; MAX_CLASSES]>,
     kept: [(u64, u64); KEPT_PLACES],
     trims: Trims,
 }
@@ -39,8 +41,26 @@ pub struct Trims {
     pub bytes: u64,
 }
 
+/// What a program took and gave back of one size class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClassCounters {
+    /// Blocks handed out.
+    pub allocations: u64,
+    /// Blocks given back.
+    pub frees: u64,
+}
+
+impl ClassCounters {
+    /// Returns the blocks that are handed out now.
+    #[must_use]
+    pub const fn live(self) -> u64 {
+        // Two counters may be of different moments.
+        self.allocations.saturating_sub(self.frees)
+    }
+}
+
 impl Snapshot {
-    /// Reads a segment.
+    /// Reads a segment: a process's own, or a file of a tool.
     ///
     /// A segment with more counters or landmarks than this crate knows is accepted, and so is one with fewer counters.
     ///
@@ -48,8 +68,12 @@ impl Snapshot {
     ///
     /// [`SegmentError`], which names the byte where the segment stops making sense.
     pub fn decode(bytes: &[u8]) -> Result<Self, SegmentError> {
-        let segment: &[u8; SEGMENT_BYTES] =
-            bytes.try_into().map_err(|_| SegmentError::Length { bytes: bytes.len() })?;
+        let length = SegmentError::Length { bytes: bytes.len() };
+        let (segment, behind) = match bytes.len() {
+            SEGMENT_BYTES | FILE_BYTES => bytes.split_at(SEGMENT_BYTES),
+            _ => return Err(length),
+        };
+        let segment: &[u8; SEGMENT_BYTES] = segment.try_into().map_err(|_| length)?;
         let magic = segment::word(segment, MAGIC_AT);
         if magic != segment::MAGIC {
             return Err(SegmentError::Magic { found: magic });
@@ -67,6 +91,7 @@ impl Snapshot {
         let landmarks = landmarks(segment)?;
         let counters = Counter::ALL.map(|counter| segment::word(segment, counter.word()));
         let classes = classes(segment, landmarks)?;
+        let class_counters = class_counters(segment, behind)?;
         let kept = core::array::from_fn(|place| {
             let at = KEPT_AT + 2 * place;
             (segment::word(segment, at), segment::word(segment, at + 1))
@@ -78,7 +103,7 @@ impl Snapshot {
             done: word(TRIM_DONE_AT),
             bytes: word(TRIM_BYTES_AT),
         };
-        Ok(Self { pid, n_counters, counters, landmarks, classes, kept, trims })
+        Ok(Self { pid, n_counters, counters, landmarks, classes, class_counters, kept, trims })
     }
 
     /// Returns the id of the process that has claimed the segment, or `None` while nobody has.
@@ -107,6 +132,14 @@ impl Snapshot {
     pub fn class_bytes(&self) -> &[u16] {
         let count = self.landmarks.map_or(0, |landmarks| landmarks[Landmark::Classes as usize]);
         &self.classes[..usize::try_from(count).unwrap_or(0).min(MAX_CLASSES)]
+    }
+
+    /// Returns what was counted of each size class, with the bytes in its blocks, smallest first; `None` in a process's own segment, and if the
+    /// library that wrote the file did not count them.
+    #[must_use]
+    pub fn class_counters(&self) -> Option<impl Iterator<Item = (u16, ClassCounters)> + '_> {
+        let counters = self.class_counters.as_ref()?;
+        Some(self.class_bytes().iter().copied().zip(counters.iter().copied()))
     }
 
     /// Returns the large blocks that were freed and are kept, as address and bytes. They are as of a moment ago: one of them may be in use
@@ -161,6 +194,26 @@ fn classes(
     Ok(classes)
 }
 
+/// The counters of size classes, `behind` the segment in a file; `None` if there are none.
+fn class_counters(
+    segment: &[u8; SEGMENT_BYTES],
+    behind: &[u8],
+) -> Result<Option<[ClassCounters; MAX_CLASSES]>, SegmentError> {
+    let found = if behind.is_empty() { 0 } else { segment::word(segment, CLASS_COUNT_AT) };
+    let count = usize::try_from(found)
+        .ok()
+        .filter(|count| *count <= MAX_CLASSES)
+        .ok_or(SegmentError::ClassCounters { found })?;
+    let mut counters = [ClassCounters::default(); MAX_CLASSES];
+    let words = behind.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word));
+    let mut words = words.take(2 * count);
+    for class in &mut counters {
+        let (Some(allocations), Some(frees)) = (words.next(), words.next()) else { break };
+        *class = ClassCounters { allocations, frees };
+    }
+    Ok((count > 0).then_some(counters))
+}
+
 /// Splits a word into its low and its high 32 bits.
 fn halves(word: u64) -> (u32, u32) {
     let [a, b, c, d, e, f, g, h] = word.to_le_bytes();
@@ -201,6 +254,11 @@ pub enum SegmentError {
         /// The number of landmarks in the segment.
         found: u64,
     },
+    /// The file claims counters for more size classes than fit into it.
+    ClassCounters {
+        /// The number of classes in the file.
+        found: u64,
+    },
     /// A landmark has a value that it cannot have.
     Landmark {
         /// Which.
@@ -234,6 +292,7 @@ impl SegmentError {
             Self::Counters { .. } => segment::offset(VERSION_AT) + size_of::<u32>(),
             Self::Pid { .. } => segment::offset(PID_WORD),
             Self::Landmarks { .. } => segment::offset(LANDMARK_COUNT_AT),
+            Self::ClassCounters { .. } => segment::offset(CLASS_COUNT_AT),
             Self::Landmark { landmark, .. } => segment::offset(landmark.word()),
             Self::Class { class, .. } => segment::offset(CLASSES_AT) + class * size_of::<u16>(),
         }
@@ -244,7 +303,9 @@ impl fmt::Display for SegmentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.offset();
         match *self {
-            Self::Length { bytes } => write!(f, "segment has {bytes} bytes, expected {SEGMENT_BYTES}"),
+            Self::Length { bytes } => {
+                write!(f, "segment has {bytes} bytes, expected {SEGMENT_BYTES}, or {FILE_BYTES} in a file")
+            }
             Self::Magic { found } => {
                 write!(f, "no segment: magic {found:#018x} at byte {at}, expected {:#018x}", segment::MAGIC)
             }
@@ -258,6 +319,9 @@ impl fmt::Display for SegmentError {
             Self::Landmarks { found } => {
                 let least = Landmark::COUNT;
                 write!(f, "{found} landmarks at byte {at}, expected 0 or {least} to {MAX_LANDMARKS}")
+            }
+            Self::ClassCounters { found } => {
+                write!(f, "counters of {found} size classes at byte {at}, at most {MAX_CLASSES} fit")
             }
             Self::Landmark { landmark, found } => {
                 let (least, most) = landmark.range();

@@ -4,10 +4,11 @@
 #![expect(clippy::tests_outside_test_module, reason = "a file in tests/ is a test module")]
 
 use mallow_trace::segment::{
-    self, CLASSES_AT, KEPT_AT, LANDMARK_COUNT_AT, MAGIC_AT, MAX_COUNTERS, PID_WORD, SEGMENT_BYTES,
-    TRIM_ASKED_AT, TRIM_BYTES_AT, TRIM_DONE_AT, TRIM_TAKEN_AT, VERSION_AT, WORDS,
+    self, CLASS_COUNT_AT, CLASSES_AT, FILE_BYTES, KEPT_AT, LANDMARK_COUNT_AT, MAGIC_AT, MAX_CLASSES,
+    MAX_COUNTERS, PID_WORD, SEGMENT_BYTES, TRIM_ASKED_AT, TRIM_BYTES_AT, TRIM_DONE_AT, TRIM_TAKEN_AT,
+    VERSION_AT, WORDS,
 };
-use mallow_trace::{Counter, Landmark, SegmentError, Snapshot, Trims};
+use mallow_trace::{ClassCounters, Counter, Landmark, SegmentError, Snapshot, Trims};
 use proptest::array::uniform12;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -104,6 +105,44 @@ fn classes_that_do_not_grow_are_refused_with_their_place() {
     assert_eq!(error.offset(), 842);
 }
 
+/// A file in which so many size classes are counted: each word behind the segment is its own number.
+fn file(classes: u64) -> [u8; FILE_BYTES] {
+    let mut segment = with_landmarks();
+    segment::put(&mut segment, CLASS_COUNT_AT, classes);
+    let mut file = [0; FILE_BYTES];
+    file[..SEGMENT_BYTES].copy_from_slice(&segment);
+    for (word, place) in (0_u64..).zip(file[SEGMENT_BYTES..].as_chunks_mut().0) {
+        *place = word.to_le_bytes();
+    }
+    file
+}
+
+#[test]
+fn counters_of_size_classes_are_read_from_a_file() {
+    let read = |classes| -> Option<Vec<(u16, ClassCounters)>> {
+        Some(Snapshot::decode(&file(classes)).unwrap().class_counters()?.collect())
+    };
+    let class = |bytes, allocations, frees| (bytes, ClassCounters { allocations, frees });
+    let expected = [
+        class(16, 0, 1),
+        class(32, 2, 3),
+        class(48, 4, 5),
+        class(64, 6, 7),
+        class(80, 8, 9),
+        class(96, 10, 11),
+    ];
+    assert_eq!(read(6).unwrap(), expected);
+    assert_eq!(read(64).unwrap(), expected, "as many as there are");
+    assert_eq!(read(2).unwrap()[2], class(48, 0, 0), "of a library that counted fewer");
+    assert_eq!(read(0), None, "of a library that counted none");
+    let own = Snapshot::decode(&file(6)[..SEGMENT_BYTES]).unwrap();
+    assert!(own.class_counters().is_none(), "a process's own segment has none");
+    assert_eq!(ClassCounters { allocations: 5, frees: 7 }.live(), 0);
+    let error = Snapshot::decode(&file(65)).unwrap_err();
+    assert_eq!(error.to_string(), "counters of 65 size classes at byte 3008, at most 64 fit");
+    assert_eq!(error.offset(), 3008);
+}
+
 #[test]
 fn the_trims_that_were_asked_for_can_be_followed() {
     let mut bytes = segment::blank();
@@ -131,7 +170,7 @@ proptest! {
 
     #[test]
     fn refuses_every_other_length(bytes in vec(any::<u8>(), 0..2 * SEGMENT_BYTES)) {
-        prop_assume!(bytes.len() != SEGMENT_BYTES);
+        prop_assume!(![SEGMENT_BYTES, FILE_BYTES].contains(&bytes.len()));
         let expected = SegmentError::Length { bytes: bytes.len() };
         prop_assert_eq!(Snapshot::decode(&bytes), Err(expected));
     }
@@ -172,6 +211,20 @@ proptest! {
         segment::put(&mut bytes, at, value);
         match Snapshot::decode(&bytes) {
             Ok(snapshot) => prop_assert!(snapshot.class_bytes().is_sorted()),
+            Err(error) => prop_assert!(error.offset() < SEGMENT_BYTES, "{error}"),
+        }
+    }
+
+    /// The same in a file, where a word more counts.
+    #[test]
+    fn survives_one_damaged_word_of_a_file(at in 0..FILE_BYTES / 8, value in prop_oneof![any::<u64>(), 0..100_u64]) {
+        let mut file = file(6);
+        file[segment::offset(at)..segment::offset(at + 1)].copy_from_slice(&value.to_le_bytes());
+        match Snapshot::decode(&file) {
+            Ok(snapshot) => {
+                let counted = snapshot.class_counters().map_or(0, Iterator::count);
+                prop_assert!(counted <= MAX_CLASSES && counted <= snapshot.class_bytes().len());
+            }
             Err(error) => prop_assert!(error.offset() < SEGMENT_BYTES, "{error}"),
         }
     }
