@@ -27,6 +27,7 @@ impl Segment {
             let file =
                 File::from(memfd_create("mallow-segment", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?);
             file.write_all_at(&segment::blank(), 0)?;
+            file.set_len(segment::FILE_BYTES as u64)?;
             fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
             Ok(file)
         };
@@ -40,7 +41,7 @@ impl Segment {
 
     /// Reads the segment as it is now.
     pub(crate) fn read(&self) -> anyhow::Result<Snapshot> {
-        let mut bytes = [0; segment::SEGMENT_BYTES];
+        let mut bytes = [0; segment::FILE_BYTES];
         self.file.read_exact_at(&mut bytes, 0)?;
         Ok(Snapshot::decode(&bytes)?)
     }

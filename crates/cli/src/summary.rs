@@ -88,6 +88,7 @@ impl Summary<'_> {
                 line("returned", &format!("{} to the kernel", show(Counter::PurgedBytes)));
                 if has_details {
                     text.push_str(&table(snapshot));
+                    text.push_str(&classes(snapshot));
                 }
             }
         }
@@ -103,6 +104,27 @@ fn table(snapshot: &Snapshot) -> String {
     let mut text = format!("\n  counters of process {pid}\n");
     for (counter, value) in Counter::ALL.iter().zip(values) {
         let _ = writeln!(text, "  {:<LABEL_WIDTH$}{value:>width$}  {}", counter.name(), counter.doc());
+    }
+    text
+}
+
+/// Returns a line for each size class of which the program took a block; what is live includes free blocks that threads had at hand.
+fn classes(snapshot: &Snapshot) -> String {
+    let Some(counters) = snapshot.class_counters() else { return String::new() };
+    let used = counters.filter(|(_, counters)| counters.allocations > 0);
+    let mut rows = vec![["block", "allocations", "frees", "live", ""].map(str::to_owned)];
+    rows.extend(used.map(|(bytes, counters)| {
+        let live = Bytes(counters.live().saturating_mul(bytes.into()));
+        let [taken, freed, left] = [counters.allocations, counters.frees, counters.live()].map(grouped);
+        [bytes.to_string(), taken, freed, left, live.to_string()]
+    }));
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths: [usize; 5] = core::array::from_fn(width);
+    let mut text = "\n  small blocks by size class, in bytes\n".to_owned();
+    for row in &rows {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}"));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        let _ = writeln!(text, "  {}", line.trim_end());
     }
     text
 }
@@ -136,7 +158,7 @@ impl Ending {
 
 #[cfg(test)]
 mod tests {
-    use mallow_trace::segment;
+    use mallow_trace::{Landmark, segment};
 
     use super::*;
     use crate::usage::Faults;
@@ -192,6 +214,31 @@ mallow: python3 exited with status 0
         for counter in Counter::ALL {
             assert!(text.contains(counter.doc()), "{text}");
         }
+    }
+
+    #[test]
+    fn details_have_a_line_for_each_size_class_in_use() {
+        let mut bytes = segment::blank();
+        let mut words = vec![0_u64; (segment::FILE_BYTES - segment::SEGMENT_BYTES) / 8];
+        segment::put(&mut bytes, segment::LANDMARK_COUNT_AT, Landmark::COUNT as u64);
+        for landmark in Landmark::ALL {
+            segment::put(&mut bytes, landmark.word(), landmark.range().0);
+        }
+        segment::put(&mut bytes, Landmark::Classes.word(), 3);
+        segment::put(&mut bytes, segment::CLASSES_AT, 0x0030_0020_0010);
+        segment::put(&mut bytes, segment::CLASS_COUNT_AT, 3);
+        words[..6].copy_from_slice(&[1_234_567, 1_234_000, 0, 0, 5, 5]);
+        let words = words.iter().flat_map(|word| word.to_le_bytes());
+        let file: Vec<u8> = bytes.into_iter().chain(words).collect();
+        let counters = Counters::Read(Box::new(Snapshot::decode(&file).unwrap()));
+        let text = summary(Ending::Exited(0), counters).render(true, Paint::Plain);
+        let expected = "
+  small blocks by size class, in bytes
+  block  allocations      frees  live
+     16    1,234,567  1,234,000   567  8.8 KiB
+     48            5          5     0      0 B
+";
+        assert!(text.ends_with(expected), "{text}");
     }
 
     #[test]

@@ -23,7 +23,7 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_help = NOTES, override_usage = "mallow run [OPTIONS] [--] PROGRAM [ARGS]...")]
 pub(crate) struct Run {
-    /// Print every counter of the allocator after the summary
+    /// Print every counter of the allocator, and what each size class was used for, after the summary
     #[arg(long, conflicts_with = "quiet")]
     pub(crate) stats: bool,
 

@@ -13,7 +13,8 @@ const LOADER: &str =
 
 pub(crate) fn trials() -> Vec<Trial> {
     let python = (!Path::new("/usr/bin/python3").exists()).then_some("/usr/bin/python3 is missing");
-    let mut trials = crate::trials![a_real_program_is_counted, details_list_every_counter];
+    let mut trials =
+        crate::trials![a_real_program_is_counted, details_list_every_counter, details_list_the_size_classes,];
     trials = trials.into_iter().map(|trial| crate::unless(python, trial)).collect();
     trials.extend(crate::trials![
         says_so_if_nobody_counted,
@@ -45,6 +46,33 @@ fn details_list_every_counter() {
     for part in ["counters of process", "peak live", "reserved", "foreign frees"] {
         assert_contains(&summary, part);
     }
+}
+
+/// Blocks of a known number are in the line of their class, and all lines together are nearly all small blocks.
+fn details_list_the_size_classes() {
+    let script = "import sys\nkeep = [bytes(991) for _ in range(30000)]\ndel keep[::3]\nsys.stdout.flush()\n\
+        import os, ctypes\nctypes.CDLL(None).exit(0)";
+    let mut run = mallow(["run", "--stats", "--", "/usr/bin/python3", "-c", script]);
+    let output = output(run.env("PYTHONMALLOC", "malloc"));
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let summary = String::from_utf8_lossy(&output.stderr).replace(',', "");
+    let (_, classes) = summary.split_once("small blocks by size class").expect("size classes");
+    let rows: Vec<Vec<u64>> = classes
+        .lines()
+        .skip(2)
+        .map(|line| line.split_whitespace().take(4).filter_map(|word| word.parse().ok()).collect())
+        .collect();
+    assert!(rows.len() > 5 && rows.iter().all(|row| row.len() == 4), "{summary}");
+    assert!(rows.is_sorted_by_key(|row| row[0]), "{summary}");
+    let row = rows.iter().find(|row| row[0] == 1024).expect("the class of 991 and 33 bytes");
+    assert!((30_000..32_000).contains(&row[1]), "{summary}");
+    assert!((10_000..12_000).contains(&row[2]) && (20_000..21_000).contains(&row[3]), "{summary}");
+    let all: u64 = summary
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("allocations ")?.trim().split(' ').next()?.parse().ok())
+        .expect("allocations");
+    let small: u64 = rows.iter().map(|row| row[1]).sum();
+    assert!(small <= all && small > all / 100 * 95, "{small} of {all}: {summary}");
 }
 
 /// The loader maps the library to list it, and starts nothing.
