@@ -77,8 +77,10 @@ pub(crate) const LAYERS: &[Layer] = &[
     safe(no_std("vma",     &["units", "ds"])),
     no_std(     "kmm",     &["units", "ds", "frame", "buddy", "kslab", "paging", "vma", "sys"]),
 
+    std(        "replay",  &["units", "sys", "heap", "kmm"]),
+
     safe(std(   "analyze", &["units", "trace"])),
-    safe(std(   "cli",     &["units", "trace", "analyze", "kmm"])),
+    safe(std(   "cli",     &["units", "trace", "analyze", "kmm", "replay"])),
     std(        "subject", &[]),
 
     safe(development("testkit")),
@@ -171,7 +173,7 @@ mod tests {
         let found = messages(&with_uses("cli", &[("heap", false)]), manifest);
         assert_eq!(found.len(), 1);
         assert!(found[0].starts_with("crates/cli/Cargo.toml:5: `cli` may not use `heap`"), "{}", found[0]);
-        assert!(found[0].ends_with("units, trace, analyze, kmm"), "{}", found[0]);
+        assert!(found[0].ends_with("units, trace, analyze, kmm, replay"), "{}", found[0]);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(crate) struct ExplainAddress {
     pub(crate) output: Output,
 }
 
-fn address(word: &str) -> Result<u64, String> {
+pub(super) fn address(word: &str) -> Result<u64, String> {
     let number = match word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
         Some(digits) if !digits.starts_with('+') => u64::from_str_radix(digits, 16),
         Some(_) => return Err("an address is 0x and hexadecimal digits, or a decimal number".to_owned()),

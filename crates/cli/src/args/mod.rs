@@ -107,7 +107,7 @@ pub(crate) enum Verb {
     Free(Free),
     /// Say who was killed for want of memory, and why
     Oom(Oom),
-    /// Play a script on a simulated machine, and show what becomes of its memory
+    /// Play a script or a log of malloc on a simulated machine, and show what becomes of its memory
     Sim(Sim),
     /// Say what this kernel, these permissions and this command allow
     Doctor(Doctor),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::Output;
+use super::explain_address::address;
 use super::size::size;
 
 const NOTES: &str = "\
@@ -18,19 +19,25 @@ A script has a system call or an access on each line; - is standard input:
   1: exit
 Sizes are in bytes, with K, M or G, or in pages of 4 KiB with p.
 
+A log is what a program writes that calls mtrace, under LD_PRELOAD=libc_malloc_debug.so MALLOC_TRACE=FILE. Its calls are made on mallow
+by one process of the machine, which fills each block; times between them are not in the log, so only what waits for memory takes time.
+The allocator looks at the clock of this machine now and then, so the same log may end with some pages more or less.
+
 Examples:
   printf 'a = mmap 0 64M rw- private anon\\nwrite a 64M\\n' | mallow sim --ram 32M --swap 1G -  what goes to swap
   printf 'a = mmap 0 30M rw- private anon\\nwrite a 30M\\n' | mallow sim --ram 32M -  who is killed without
   printf 'a = mmap 0 64M rw- private anon\\n' | mallow sim --ram 32M --overcommit 2 --json - | jq .timeline
+  printf '= Start\\n@ [0x1] + 0x10 0x4000000\\n= End\\n' | mallow sim --ram 32M --swap 1G -  a program that asks for 64 MiB
+  printf '= Start\\n@ [0x1] + 0x10 0x20\\n= End\\n' | mallow sim --explain 0x10 -  its block, from the size class to the zone
 
 Exit status:
   0  the script has ended      1  somebody was killed for want of memory      2  the script cannot be played";
 
 /// `mallow sim`.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(after_help = NOTES)]
 pub(crate) struct Sim {
-    /// A script
+    /// A script, or a log of mtrace(3)
     #[arg(value_name = "FILE")]
     pub(crate) script: PathBuf,
 
@@ -69,6 +76,10 @@ pub(crate) struct Sim {
     /// Processors
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) cpus: u32,
+
+    /// Show in the end what is behind an address of the first process, step by step; of a log, a block by its address there
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub(crate) explain: Option<u64>,
 
     /// Show each step of the allocations that found no frame
     #[arg(long)]

@@ -17,6 +17,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_picture_has_all_layers,
         wrong_scripts_are_named_with_line_and_column,
         the_same_script_ends_the_same,
+        a_log_is_played_on_the_allocator,
+        a_program_of_a_log_is_killed_in_the_midst_of_a_call,
+        a_block_of_a_log_is_explained_down_to_its_zone,
+        wrong_logs_are_named_with_line_and_offset,
     ]
 }
 
@@ -139,4 +143,106 @@ fn wrong_scripts_are_named_with_line_and_column() {
 fn the_same_script_ends_the_same() {
     let arguments = ["--ram", "16M", "--swap", "64M", "--json"];
     assert_eq!(played(&arguments, LARGE, 0), played(&arguments, LARGE, 0));
+}
+
+/// A program that asks for 48 MiB in blocks of 64 KiB, frees every second one, and makes the first longer.
+fn log() -> String {
+    let mut log = "= Start\n".to_owned();
+    for nth in 1..=768 {
+        log += &format!("@ ./a program:(main+0x1)[0x1169] + {:#x} 0x10000\n", nth * 16);
+    }
+    for nth in (2..=768).step_by(2) {
+        log += &format!("@ ./a program:[0x1170] - {:#x}\n", nth * 16);
+    }
+    log + "@ [0x1180] < 0x10\n@ [0x1180] > 0x20 0x20000\n@ [0x1190] - 0x99999\n= End\n"
+}
+
+fn a_log_is_played_on_the_allocator() {
+    let object = played(&["--ram", "16M", "--swap", "64M", "--json"], &log(), 0);
+    let object: serde_json::Value = done(serde_json::from_str(&object));
+    let timeline = object["timeline"].as_array().expect("a list");
+    let at =
+        |line: u64| timeline.iter().rfind(|moment| moment["line"].as_u64() <= Some(line)).expect("a moment");
+    let bytes = |line, name: &str| at(line)[name].as_u64().expect("a number");
+    let held = bytes(769, "anon_bytes") + bytes(769, "swapped_bytes");
+    assert!(held > 48 << 20, "all of it was filled: {}", at(769));
+    assert!(bytes(769, "swapped_bytes") > 30 << 20, "{}", at(769));
+    let last = timeline.last().expect("a moment");
+    assert_eq!(
+        (last["statement"].as_str(), last["outcome"].as_str()),
+        (Some("free"), Some("not in the log"))
+    );
+    assert!(object["processes"][0]["maps"].as_str().expect("text").contains("rw-p"));
+    let short =
+        "= Start\n@ [0x1] + 0x10 0x20\n@ [0x1] < 0x10\n@ [0x1] > 0x30 0x20000\n@ [0x1] - 0x30\n= End\n";
+    let text = played(&[], short, 0);
+    for part in ["   2  ", "malloc 32", "   4  ", "realloc 131072", "   5  ", "free"] {
+        assert_contains(&text, part);
+    }
+}
+
+fn a_program_of_a_log_is_killed_in_the_midst_of_a_call() {
+    let text = played(&["--ram", "16M"], &log(), 1);
+    for part in [
+        "the program fills the block",
+        "program invoked oom-killer",
+        "Out of memory: Killed process 0 (program)",
+    ] {
+        assert_contains(&text, part);
+    }
+    let svg = played(&["--ram", "16M", "--svg", "-"], &log(), 1);
+    assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"), "{svg}");
+    // What is promised to nobody is refused instead, and the program goes on.
+    let text = played(
+        &["--ram", "16M", "--json"],
+        "= Start\n@ [0x1] + 0x10 0x4000000000000\n@ [0x1] + 0x20 0x10\n= End\n",
+        0,
+    );
+    assert_contains(&text, "\"outcome\":\"ENOMEM\"");
+}
+
+fn a_block_of_a_log_is_explained_down_to_its_zone() {
+    let log = "= Start\n@ [0x1] + 0x10 0x100000\n@ [0x1] + 0x20 0x21\n= End\n";
+    let text = played(&["--ram", "64M", "--explain", "0x20"], log, 0);
+    let from = text.find("the address").expect("a heading");
+    let parts = [
+        "0x20 of the log: 33 bytes were asked for",
+        "live block of 48 bytes",
+        "of the slab at ",
+        "area  ",
+        "table    top",
+        "table    page",
+        "frame  ",
+        "block    order 0",
+        "zone     Dma32",
+    ];
+    parts.iter().fold(&text[from..], |rest, part| {
+        let place =
+            rest.find(part).unwrap_or_else(|| panic!("`{part}` is not behind the others in:\n{text}"));
+        &rest[place..]
+    });
+    assert_contains(&played(&["--explain", "0x30"], log, 0), "0x30 is no live block at the end of the log");
+    let script = "a = mmap @ 1M rw- private anon\nwrite a 4K\n";
+    assert_contains(&played(&["--explain", "0x700000000000"], script, 0), "frame  ");
+}
+
+fn wrong_logs_are_named_with_line_and_offset() {
+    let whole = log();
+    let cut = &whole[..whole.len() / 2];
+    let line = cut.lines().count();
+    let offset = cut.rfind('\n').expect("many lines") + 1;
+    for (log, expected) in [
+        (cut, format!("line {line}, offset {offset}: the log is cut off in the middle of this line")),
+        (
+            "= Start\n@ [0x1] + 12 0x10\n",
+            "line 2, offset 8: `12` is not a number such as 0x55d0c8".to_owned(),
+        ),
+    ] {
+        let output = play(&[], log);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert_contains(
+            &String::from_utf8_lossy(&output.stderr),
+            &format!("cannot play standard input: {expected}"),
+        );
+    }
 }

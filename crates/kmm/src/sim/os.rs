@@ -20,6 +20,7 @@
 #![expect(unsafe_code, reason = "addresses that are handed out, and shown")]
 
 use alloc::boxed::Box;
+use core::fmt;
 use core::ptr::{NonNull, with_exposed_provenance_mut};
 
 use mallow_sys::linux::fault::resolve_with;
@@ -56,6 +57,16 @@ struct State {
     machine: Machine,
     pid: Pid,
     window: &'static Window,
+    death: Option<Death>,
+}
+
+/// See [`MachineOs::on_death`].
+struct Death(Box<dyn Fn(&Machine) + Send>);
+
+impl fmt::Debug for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Death")
+    }
 }
 
 const READ_WRITE: Prot = Prot::READ.with(Prot::WRITE);
@@ -99,13 +110,13 @@ impl MachineOs {
             ..Layout::X86_64
         };
         let mut machine = Machine::boot_on(ram, Config { layout, ..config }).map_err(refusal)?;
-        let pid = machine.spawn("allocator").map_err(refusal)?;
+        let pid = machine.spawn("program").map_err(refusal)?;
         machine.world.tlbs.listener = Some(Listener(Box::new(move |flushed, span| {
             if flushed == pid {
                 hide(window, span);
             }
         })));
-        let made = Self { state: Lock::new(State { machine, pid, window }), start, bytes };
+        let made = Self { state: Lock::new(State { machine, pid, window, death: None }), start, bytes };
         let mut machines = MACHINES.lock();
         let free = machines.iter_mut().find(|machine| machine.is_none()).ok_or(OsError::NO_MEMORY)?;
         let made: &'static Self = Box::leak(Box::new(made));
@@ -122,12 +133,16 @@ impl MachineOs {
         work(&mut state.machine, pid)
     }
 
+    /// Has `told` called when an access of the process cannot be resolved: it has been killed for want of memory, or has no memory
+    /// there. That is in the middle of the access, which never ends: `told` ends the host's process, or, if it returns, the access is the
+    /// host's `SIGSEGV`.
+    pub fn on_death(&self, told: Box<dyn Fn(&Machine) + Send>) {
+        self.state.lock().death = Some(Death(told));
+    }
+
     /// Takes away every page that is shown, so that the next touch of each faults.
     pub fn hide_all(&self) {
-        let state = self.state.lock();
-        // SAFETY: what is hidden comes back at the next touch; nobody keeps references over that, for whom the bytes stay the same.
-        let hidden = unsafe { state.window.hide(self.start, self.bytes) };
-        debug_assert!(hidden.is_ok(), "the host has no mapping left: {hidden:?}");
+        self.state.lock().hide_all();
     }
 
     fn call<R>(&self, call: impl FnOnce(&mut Machine, Pid) -> Result<R, Errno>) -> Result<R, OsError> {
@@ -162,6 +177,13 @@ impl MachineOs {
 }
 
 impl State {
+    fn hide_all(&self) {
+        let (start, bytes) = (self.window.start().addr().get(), self.window.bytes());
+        // SAFETY: what is hidden comes back at the next touch; nobody keeps references over that, for whom the bytes stay the same.
+        let hidden = unsafe { self.window.hide(start, bytes) };
+        debug_assert!(hidden.is_ok(), "the host has no mapping left: {hidden:?}");
+    }
+
     /// Makes the access that the host could not: whether it can now.
     fn touch(&mut self, address: usize, is_write: bool) -> bool {
         let access = if is_write { Access::Write } else { Access::Read };
@@ -170,9 +192,17 @@ impl State {
         let (Ok(frame), Ok(at)) = (touched, usize::try_from(page.start().0)) else { return false };
         // Shown writable only once it is written, so that the machine hears of it.
         let shown = if access == Access::Write { Shown::ReadWrite } else { Shown::ReadOnly };
-        // SAFETY: nothing or the same page was shown there.
-        let done = unsafe { self.window.show(at, frame.0 as usize, shown) };
-        done.is_ok()
+        let show = || {
+            // SAFETY: nothing or the same page was shown there.
+            unsafe { self.window.show(at, frame.0 as usize, shown) }
+        };
+        show()
+            .or_else(|_| {
+                // The host has a limit of mappings (`vm.max_map_count`). As in a buffer that is full, room is made.
+                self.hide_all();
+                show()
+            })
+            .is_ok()
     }
 }
 
@@ -192,7 +222,13 @@ fn hide(window: &Window, span: PageSpan) {
 fn resolve(address: usize, is_write: bool) -> bool {
     let machines = *MACHINES.lock();
     let found = machines.into_iter().flatten().find(|os| address.wrapping_sub(os.start) < os.bytes);
-    found.is_some_and(|os| os.state.lock().touch(address, is_write))
+    let Some(os) = found else { return false };
+    let mut state = os.state.lock();
+    let is_resolved = state.touch(address, is_write);
+    if let (false, Some(Death(told))) = (is_resolved, &state.death) {
+        told(&state.machine);
+    }
+    is_resolved
 }
 
 // SAFETY: fresh areas of the machine's process overlap nothing of it, and the window shows it what the machine's tables say.

@@ -59,10 +59,23 @@ pub(super) fn pointer(returned: isize) -> Result<NonNull<u8>, OsError> {
 ///
 /// `mmap(2)`; `MAP_NORESERVE` so that a large block is charged by touch, as far as the overcommit mode allows.
 pub fn map_anonymous(bytes: usize, protection: Protection) -> Result<NonNull<u8>, OsError> {
+    map_anonymous_near(0, bytes, protection)
+}
+
+/// As [`map_anonymous`], at the address `hint` if that is free; 0 is no hint.
+///
+/// # Errors
+///
+/// The kernel's reason.
+///
+/// # Source
+///
+/// `mmap(2)`.
+pub fn map_anonymous_near(hint: usize, bytes: usize, protection: Protection) -> Result<NonNull<u8>, OsError> {
     let prot = if protection == Protection::None { 0 } else { PROT_READ_WRITE };
     let flags = MAP_PRIVATE_ANONYMOUS | MAP_NORESERVE;
-    // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing.
-    pointer(unsafe { syscall(number::MMAP, [0, bytes, prot, flags, usize::MAX, 0]) })
+    // SAFETY: a new mapping at an address of the kernel's choice, which the hint does not force, overlaps nothing.
+    pointer(unsafe { syscall(number::MMAP, [hint, bytes, prot, flags, usize::MAX, 0]) })
 }
 
 /// Maps the first `bytes` of an open file, shared.

@@ -15,6 +15,9 @@ const MAP_SHARED_FIXED: usize = 0x11;
 const MAP_PRIVATE_ANONYMOUS_FIXED: usize = 0x32;
 const MAP_NORESERVE: usize = 0x4000;
 const MFD_CLOEXEC: usize = 1;
+/// Where the first window begins, so that what is seen through it has the same addresses each time. The kernel lays nothing there
+/// by itself: it begins at the top.
+const START: usize = 1 << 45;
 
 /// What a page in a window allows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,7 +65,7 @@ impl Window {
         // SAFETY: the length of our own new file.
         result(unsafe { syscall(number::FTRUNCATE, [fd, memory_bytes, 0, 0, 0, 0]) })?;
         let memory = call::map_shared(fd, memory_bytes)?;
-        let start = call::map_anonymous(bytes, Protection::None)?;
+        let start = call::map_anonymous_near(START, bytes, Protection::None)?;
         // INVARIANT: 1 and 2, by the mappings made just now, which nobody unmaps.
         Ok(Self { fd, memory, memory_bytes, start, bytes })
     }

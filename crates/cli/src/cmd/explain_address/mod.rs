@@ -8,6 +8,8 @@
 
 mod text;
 
+pub(crate) use text::place_text;
+
 use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;

@@ -43,7 +43,8 @@ impl Report {
     }
 }
 
-fn place_text(place: &Place, address: u64, style: Style) -> String {
+/// What an address is to the heap, in a sentence.
+pub(crate) fn place_text(place: &Place, address: u64, style: Style) -> String {
     let byte = |start: u64| address - start;
     match *place {
         Place::Block { start, block_bytes, slab, slab_bytes, number, is_live } => format!(

@@ -10,6 +10,9 @@ use super::moment::Moment;
 #[derive(Debug, Serialize)]
 pub(super) struct Object<'p> {
     timeline: &'p [Moment],
+    /// Absent without `--explain`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explained: Option<&'p str>,
     processes: Vec<Process>,
     kills: Vec<Kill<'p>>,
     reclaim: Reclaim,
@@ -55,9 +58,9 @@ struct Reclaim {
     oom_kill: u64,
 }
 
-/// The object for a script that was played.
-pub(super) fn object(played: &Played) -> Object<'_> {
-    let Played { machine, moments } = played;
+/// The object for a script or a log that was played.
+pub(super) fn object(played: Played<'_>) -> Object<'_> {
+    let Played { machine, moments, explained } = played;
     let (counts, swap) = (machine.world.pressure.counts, machine.world.pressure.swap.counts());
     let processes = machine.processes().map(|(pid, process)| {
         let resident = machine.resident(pid).unwrap_or_default();
@@ -78,6 +81,7 @@ pub(super) fn object(played: &Played) -> Object<'_> {
     });
     Object {
         timeline: moments,
+        explained,
         processes: processes.collect(),
         kills: kills.collect(),
         reclaim: Reclaim {

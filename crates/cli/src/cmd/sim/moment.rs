@@ -2,13 +2,15 @@
 
 use mallow_analyze::memory::PAGE_BYTES;
 use mallow_kmm::machine::Machine;
-use mallow_kmm::script::{Outcome, Statement};
+use mallow_kmm::script::{Outcome as ScriptOutcome, Statement};
+use mallow_replay::log::{Call, Event};
+use mallow_replay::player::Outcome;
 use serde::Serialize;
 
 /// What the memory of a machine is used for. All sizes are bytes.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Moment {
-    /// Line of the script; 0 before its first statement.
+    /// Line of the script or log; 0 before its first statement.
     pub(super) line: usize,
     /// Nanoseconds since the machine was started.
     pub(super) at_ns: u64,
@@ -47,9 +49,30 @@ impl Moment {
     }
 
     /// After a statement.
-    pub(super) fn after(machine: &Machine, statement: &Statement, outcome: &Outcome) -> Self {
-        let is_done = matches!(outcome, Outcome::Value(_));
+    pub(super) fn after(machine: &Machine, statement: &Statement, outcome: &ScriptOutcome) -> Self {
+        let is_done = matches!(outcome, ScriptOutcome::Value(_));
         Self::of(machine, statement.line, statement.to_string(), outcome.to_string(), is_done)
+    }
+
+    /// After a call of a log.
+    pub(super) fn after_call(machine: &Machine, event: &Event, outcome: Outcome) -> Self {
+        let call = match event.call {
+            Call::Allocate { bytes, .. } => format!("malloc {bytes}"),
+            Call::Reallocate { bytes, .. } => format!("realloc {bytes}"),
+            Call::Free { .. } => "free".to_owned(),
+        };
+        let told = match outcome {
+            Outcome::Done => "",
+            Outcome::Refused => "ENOMEM",
+            Outcome::Unknown => "not in the log",
+            Outcome::Skipped => "refused in the log",
+        };
+        Self::of(machine, event.line, call, told.to_owned(), outcome == Outcome::Done)
+    }
+
+    /// The end of the program, in the midst of a call.
+    pub(super) fn at_death(machine: &Machine, line: usize) -> Self {
+        Self::of(machine, line, "the program fills the block".to_owned(), "killed".to_owned(), false)
     }
 
     fn of(machine: &Machine, line: usize, statement: String, outcome: String, is_done: bool) -> Self {

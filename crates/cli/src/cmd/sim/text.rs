@@ -14,14 +14,18 @@ use crate::table::{Align, Cell, Table};
 const ROWS: usize = 60;
 
 /// The whole page.
-pub(super) fn page(style: Style, played: &Played, has_trace: bool) -> String {
-    let Played { machine, moments } = played;
+pub(super) fn page(style: Style, played: Played<'_>, has_trace: bool) -> String {
+    let Played { machine, moments, explained } = played;
     let mut text = timeline(style, moments);
     for kill in machine.kills() {
         text += &heading(style, &format!("out of memory after {}", clock(kill.at_ns)));
         text += &indented(&kill.log);
         text += &heading(style, "why");
         text += &indented(&kill.explanation);
+    }
+    if let Some(explained) = explained {
+        text += &heading(style, "the address");
+        text += &indented(explained);
     }
     text += &heading(style, "reclaim");
     text += &reclaim(style, machine);
