@@ -2,9 +2,9 @@
 # The hot paths of the released library: their instruction counts against bench/instructions/baseline.txt, and
 # their machine code against bench/golden. With --write, what is found becomes what is expected.
 #
-# A path may take 1 % more than the baseline, and never more than its bar. Both depend on the compiler, which is
-# pinned, and not on the machine. What is missing on a machine (valgrind, binutils, x86-64) is named, and its half
-# is skipped.
+# A path may take 1 % more than the baseline, an average of many calls one instruction besides, and never more than
+# its bar. Both depend on the compiler, which is pinned, and not on the machine. What is missing on a machine
+# (valgrind, binutils, x86-64) is named, and its half is skipped.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -17,11 +17,16 @@ FNR == 1 { printf "%-18s %12s %9s %6s\n", "path", "instructions", "baseline", "b
     printf "%-18s %12d %9s %6s\n", $1, $2, $1 in baseline ? baseline[$1] : "-", bar[$1]
     if (!($1 in baseline))
         complain($1 " is not in the baseline")
-    else if ($2 > baseline[$1] * 1.01)
+    else if ($2 > baseline[$1] * 1.01 + slack($1))
         complain($1 " takes " $2 " instructions; " baseline[$1] " are expected, and 1 % more allowed")
     if (bar[$1] ~ /^[0-9]+$/ && $2 > bar[$1] + 0)
         complain($1 " takes " $2 " instructions; it must never take more than " bar[$1])
     counted[$1] = 1
+}
+
+# Averages are rounded, and on a busy machine even the cheapest may have some work that is due by the clock.
+function slack(path) {
+    return path ~ /^(pair|remote)/ ? 1 : 0
 }
 
 END {

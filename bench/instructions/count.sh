@@ -42,13 +42,9 @@ awk '
             shorter[path] = calls
         } else if (calls > shorter[path])
             longer[path] = calls
-        note(window, $2, path ~ /^pair/)
+        # The cheapest: what is due by the clock comes on top of what the calls need.
+        if (!(window in kept) || $2 < kept[window]) kept[window] = $2
         window = ""
-    }
-    # Keeps the most frequent count of a window, or the least one.
-    function note(window, count, by_frequency) {
-        if (by_frequency && ++seen[window, count] <= seen[window, kept[window]]) return
-        if (by_frequency || !(window in kept) || count < kept[window]) kept[window] = count
     }
     function per_call(path, what) {
         return (kept[path " " longer[path] what] - kept[path " " shorter[path] what]) \
