@@ -184,7 +184,7 @@ fn a_log_is_played_on_the_allocator() {
 fn a_program_of_a_log_is_killed_in_the_midst_of_a_call() {
     let text = played(&["--ram", "16M"], &log(), 1);
     for part in [
-        "the program fills the block",
+        "in the midst of this call",
         "program invoked oom-killer",
         "Out of memory: Killed process 0 (program)",
     ] {

@@ -72,7 +72,7 @@ impl Moment {
 
     /// The end of the program, in the midst of a call.
     pub(super) fn at_death(machine: &Machine, line: usize) -> Self {
-        Self::of(machine, line, "the program fills the block".to_owned(), "killed".to_owned(), false)
+        Self::of(machine, line, "in the midst of this call".to_owned(), "killed".to_owned(), false)
     }
 
     fn of(machine: &Machine, line: usize, statement: String, outcome: String, is_done: bool) -> Self {
