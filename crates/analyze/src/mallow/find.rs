@@ -16,8 +16,8 @@ use crate::read::smaps::Mapping;
 
 /// Bytes; where a region's header begins is a multiple.
 const STEP: u64 = 2 << 20;
-/// Places that are looked at inside of mappings.
-const MOST_INSIDE: usize = 1 << 16;
+/// Places that are looked at inside of a mapping: those of the last 256 MiB. The header of a region of 1 TiB has 96 MiB.
+const MOST_INSIDE: u64 = 128;
 
 /// A segment, and where it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,11 +45,14 @@ pub fn find(memory: &impl Reader, mappings: &[Mapping]) -> Result<Vec<Found>, (u
         found.extend(read(&pages, mapping.start)?);
     }
     if found.is_empty() {
+        // What follows a header is reserved for it, so it is not far from the end.
         let inside = |mapping: &Mapping| {
             let first = (mapping.start + 1).next_multiple_of(STEP);
-            (first..mapping.end).step_by(usize::try_from(STEP).unwrap_or(usize::MAX))
+            let places = mapping.end.saturating_sub(first).div_ceil(STEP);
+            let nearest = places.saturating_sub(MOST_INSIDE);
+            (nearest..places).map(move |place| first + place * STEP)
         };
-        for address in mappings.iter().filter(may_have).flat_map(inside).take(MOST_INSIDE) {
+        for address in mappings.iter().filter(may_have).flat_map(inside) {
             found.extend(read(&pages, address)?);
         }
     }
@@ -78,4 +81,40 @@ fn decode(pages: &Pages<'_, impl Reader>, address: u64) -> Result<Snapshot, (u64
     let mut bytes = [0; segment::SEGMENT_BYTES];
     let length = if pages.read(address, &mut bytes) { bytes.len() } else { 0 };
     Snapshot::decode(&bytes[..length]).map_err(|error| (address, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use core::cell::RefCell;
+
+    use super::*;
+    use crate::read::smaps;
+
+    /// A process full of zeros; notes the addresses that are read.
+    #[derive(Default)]
+    struct Zeros(RefCell<Vec<u64>>);
+
+    impl Reader for Zeros {
+        fn read(&self, address: u64, into: &mut [u8]) -> bool {
+            self.0.borrow_mut().push(address);
+            into.fill(0);
+            true
+        }
+
+        fn page_map(&self, _: u64, _: &mut [u8]) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_long_mapping_is_looked_at_where_a_header_may_be() {
+        let smaps =
+            b"7f0000001000-7f0280001000 rw-p 00000000 00:00 0 \nSize: 10485760 kB\nRss: 10485760 kB\n";
+        let memory = Zeros::default();
+        let found = find(&memory, &smaps::parse(smaps).expect("as the kernel writes it"));
+        assert_eq!(found, Ok(Vec::new()));
+        let looked_at = memory.0.into_inner();
+        let last = 0x7f02_8000_0000;
+        assert_eq!(looked_at, (0..128).map(|place| last - (127 - place) * STEP).collect::<Vec<_>>());
+    }
 }
